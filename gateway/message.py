@@ -1,0 +1,166 @@
+"""What arrived, octet for octet, and what was read in it. Only values: nothing here does I/O.
+
+The original octets are the truth. A `Message` is a reading of them for our own use; what is
+delivered is always the original with fields prepended (see `stamp.py`).
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+Octets = bytes | mmap.mmap
+"""Content as received, CRLF line ends: in memory, or a memory-mapped spool file when large.
+
+Both kinds can be sliced (giving `bytes`), searched with `find` and matched with `re`.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The SMTP session a message came in (RFC 5321, 3.1)."""
+
+    client_ip: str
+    helo: str = ""
+    tls: str = ""
+    """The TLS version and cipher, empty without TLS."""
+    user: str = ""
+    """Who authenticated (RFC 4954), empty if nobody."""
+    protocol: str = "ESMTP"
+    """The 'with' word of Received (RFC 3848): SMTP, ESMTP, ESMTPS, ESMTPSA, LMTP …"""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Whom to tell of failure, and who it is for (RFC 5321, 2.3.1)."""
+
+    reverse_path: str
+    """`""` is the null path `<>`."""
+    recipients: tuple[str, ...]
+    smtputf8: bool = False
+    body: str = "7BIT"
+    """7BIT or 8BITMIME as the client declared (RFC 6152)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arrival:
+    """One message as the edge took it, before anybody looked inside."""
+
+    queue_id: str
+    time: datetime
+    """When the final dot came; always in UTC."""
+    session: Session
+    envelope: Envelope
+    content: Octets
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One mailbox of a header field (RFC 5322, 3.4): decoded display name and addr-spec."""
+
+    name: str
+    address: str
+
+    @property
+    def domain(self) -> str:
+        """The lower-cased domain, empty when there is none."""
+        return self.address.rpartition("@")[2].lower() if "@" in self.address else ""
+
+    @property
+    def contact(self) -> str:
+        """The key under which we remember this person: the address in lower case."""
+        return self.address.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One header field as it came: `content[start:end]` are its octets, CRLF included."""
+
+    name: str
+    """Lower-cased."""
+    value: bytes
+    """What follows the colon, folding kept, without the final CRLF."""
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    filename: str
+    content_type: str
+    size: int
+    """Octets as encoded in the message."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Message:
+    """What `parse` read in an Arrival. Never trusted, always bounded."""
+
+    arrival: Arrival
+    fields: tuple[Field, ...]
+    body_start: int
+    """Offset of the body in the content, after the empty line."""
+    authors: tuple[Address, ...] = ()
+    """Every mailbox of every From field: more or fewer than one is suspicious."""
+    reply_to: tuple[Address, ...] = ()
+    to: tuple[Address, ...] = ()
+    cc: tuple[Address, ...] = ()
+    subject: str = ""
+    date: datetime | None = None
+    message_id: str = ""
+    """With its angle brackets, empty when missing or malformed."""
+    in_reply_to: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    plain: str = ""
+    """The text/plain parts shown to a reader, decoded, cut at the bound."""
+    html: str = ""
+    """The text/html parts shown to a reader, decoded, cut at the bound."""
+    content_types: tuple[str, ...] = ()
+    """The lower-cased type of every MIME part, the whole message's first."""
+    attachments: tuple[Attachment, ...] = ()
+    defects: tuple[str, ...] = ()
+    """What is malformed, in words of our own."""
+    unread: tuple[str, ...] = ()
+    """What the bounds left unread, for X-Gateway-Unchecked: `text (over 64 KB)`."""
+    decoded: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Unfolded and decoded values by lower-cased field name."""
+
+    @property
+    def author(self) -> Address | None:
+        """The author, if there is exactly one."""
+        return self.authors[0] if len(self.authors) == 1 else None
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Every decoded value of a field, in the order they stand."""
+        return self.decoded.get(name.lower(), ())
+
+    def first(self, name: str) -> str:
+        """The first decoded value of a field, or an empty string."""
+        values = self.decoded.get(name.lower(), ())
+        return values[0] if values else ""
+
+    def has(self, name: str) -> bool:
+        return name.lower() in self.decoded
+
+
+T = TypeVar("T")
+
+
+def once_per_message(reading: Callable[[Message], T]) -> Callable[[Message], T]:
+    """Let a pure reading of a Message be made once and shared by everyone who asks for it."""
+    known: WeakKeyDictionary[Message, T] = WeakKeyDictionary()
+
+    def read(message: Message) -> T:
+        try:
+            return known[message]
+        except KeyError:
+            known[message] = result = reading(message)
+            return result
+
+    read.__doc__ = reading.__doc__
+    read.__name__ = reading.__name__
+    return read
