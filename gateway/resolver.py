@@ -19,7 +19,7 @@ class Answer:
     """Records of one name and type. No records and `exists` false is NXDOMAIN (RFC 8020)."""
 
     records: tuple[str, ...]
-    """TXT: strings of a record joined; MX: `10 host`; A, AAAA: the address; PTR, CNAME, NS: name."""
+    """TXT: strings of a record joined; MX: `10 host`; A, AAAA: address; PTR, CNAME, NS: name."""
     exists: bool = True
     ttl: int = 300
     """Seconds for which the answer, also a negative one, may be kept."""

@@ -12,7 +12,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import TypeAlias
 
-JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
 
 NOTHING: Mapping[str, JSON] = MappingProxyType({})
 
@@ -43,7 +43,7 @@ class Verdict:
     """When a classifier speaks: a calibrated probability 0..1."""
     statements: tuple[AuthResult, ...] = ()
     """For Authentication-Results: one per signature checked."""
-    details: Mapping[str, JSON] = field(default=NOTHING)
+    details: Mapping[str, JSON] = field(default_factory=lambda: NOTHING)
     """Documented per filter: probabilities, phrases."""
 
     @property

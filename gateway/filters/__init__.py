@@ -8,7 +8,7 @@ entry points in the group `gateway.filters`; each entry is a `build(options, ser
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from gateway.message import Message
@@ -49,7 +49,7 @@ class Services:
     """Model names or paths by head group -> the one shared Scorer (gateway.learning.scorer)."""
     hostname: str = "localhost"
     trusted_sealers: tuple[str, ...] = ()
-    limits: Mapping[str, int] = {}
+    limits: Mapping[str, int] = field(default_factory=dict)
     """Bounds such as `signatures`, `text`, `links` (decisions.md, Bounds)."""
 
 
