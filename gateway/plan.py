@@ -1,0 +1,223 @@
+"""The plan for one message: who gets which letter, who is acknowledged, who is phoned.
+
+Only values. `routing` makes the plan, `stamp` and the composers turn it into letters, the store
+keeps both in one transaction, so that what is remembered can never differ from what was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from gateway.reply import Reply
+from gateway.verdict import Action, Decision
+
+# --- what is known before ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """What we remember of one author address; letters of spammers and copies do not count."""
+
+    letters_7_days: int = 0
+    """Earlier letters, without the one at hand."""
+    letters_30_days: int = 0
+    last_irate: datetime | None = None
+    phones: frozenset[str] = frozenset()
+    """E.164 numbers this author gave before."""
+    known: bool = False
+    """We hold an earlier letter of theirs that was not spam."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the store knows about the author and the conversation of one message."""
+
+    proven: Contact = Contact()
+    """Letters whose author domain was aligned."""
+    unproven: Contact = Contact()
+    conversation: str = ""
+    """The conversation this message continues, empty for a new one."""
+    answers_us: bool = False
+    """It names a Message-ID of ours in In-Reply-To or References."""
+    acknowledged: Mapping[str, datetime] = field(default_factory=dict)
+    """When this author was last acknowledged, by site."""
+    conversation_acknowledged: bool = False
+    copy: bool = False
+    """A message with this Message-ID from this author was taken before."""
+    open_calls: Mapping[str, str] = field(default_factory=dict)
+    """Call id by site."""
+    calls_carded: Mapping[str, int] = field(default_factory=dict)
+    """Cards sent within the budget's period, by site; unproven ones under `SITE/unproven`."""
+    dead_address: bool = False
+    silenced: frozenset[str] = frozenset()
+    """Sites, or `*`, whose acknowledgements are paused by the breaker."""
+    missing: str = ""
+    """Why nothing is known (`timeout`): then nothing is acknowledged either."""
+
+    def contact(self, *, proven: bool) -> Contact:
+        return self.proven if proven else self.unproven
+
+
+# --- what is planned ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlan:
+    """Whether somebody should phone this customer, and with what in hand."""
+
+    wanted: bool = False
+    asked: Literal["yes", "no", "refused"] = "no"
+    """The model's own reading of what the customer wants."""
+    asked_score: float = 0.0
+    phone: str | None = None
+    """E.164."""
+    extension: str = ""
+    orders: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
+    reason: str = ""
+    due: datetime | None = None
+    over_budget: bool = False
+    """Recorded, tagged and listed, but no card is sent."""
+    updates: str = ""
+    """The open call that this letter belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """Whether we answer by ourselves (RFC 3834), why not, and with which words."""
+
+    send: bool = False
+    reason: str = "policy"
+    """The first reason that holds in the table's order, or `ok`."""
+    reasons: tuple[str, ...] = ()
+    to: str = ""
+    template: str = ""
+    language: str = ""
+    promise: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Recipients that share one plan: they become one stored letter."""
+
+    suffix: int
+    """The letter's id is `QUEUE_ID.suffix`, counted from 1."""
+    site: str
+    rule: str
+    recipients: tuple[str, ...]
+    """As the client named them."""
+    next_hop: str
+    deliver_to: tuple[str, ...]
+    """The recipients on the next hop's envelope; empty: the recipients as they are."""
+    copy_to: tuple[str, ...]
+    tags: tuple[str, ...]
+    action: Action
+    """What really happens here: a lone refusal among several recipients became quarantine."""
+    decision: Decision
+    call: CallPlan
+    acknowledgement: Acknowledgement
+    hold: str = ""
+    """Why the letter waits for a person, empty when it may go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to acknowledge, taken as a unique key inside keep's transaction."""
+
+    site: str
+    contact: str
+    conversation: str
+    large_provider: bool = False
+    letter_id: str = ""
+    """Which of the kept letters is the acknowledgement; left out when the claim fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call that is wanted, as kept."""
+
+    id: str
+    site: str
+    queue_id: str
+    contact: str
+    name: str
+    phone: str | None
+    extension: str
+    orders: tuple[str, ...]
+    questions: tuple[str, ...]
+    phrases: tuple[str, ...]
+    reason: str
+    due: datetime | None
+    opened: datetime
+    proven: bool
+    over_budget: bool = False
+    updates: str = ""
+    state: Literal["open", "done"] = "open"
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What must be remembered of one message at one site."""
+
+    site: str
+    contact: str
+    """The author's address in lower case."""
+    proven: bool
+    message_id: str
+    conversation: str
+    counts: bool
+    """False for spam and for copies: they are no contact."""
+    tone: str
+    irate: bool
+    phone: str | None
+    call: Call | None = None
+    claim: Claim | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that follows from one message."""
+
+    action: Action
+    """The session's: refuse or defer only when every recipient's plan says so."""
+    groups: tuple[Group, ...] = ()
+    reply: Reply | None = None
+    """Set when the message is turned away."""
+    remember: tuple[Memory, ...] = ()
+
+    @property
+    def turns_away(self) -> bool:
+        return self.reply is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One letter to be kept and delivered: our fields over the one shared original, or our own."""
+
+    id: str
+    kind: Literal["letter", "acknowledgement", "card", "notice", "dsn"]
+    site: str
+    next_hop: str
+    reverse_path: str
+    recipients: tuple[str, ...]
+    prefix: bytes = b""
+    """Header fields above the original, CRLF included."""
+    cuts: tuple[tuple[int, int], ...] = ()
+    """Octet spans of the original that are left out, in order."""
+    own: bytes | None = None
+    """The whole content of mail of our own; None for the shared original."""
+    late: bytes | None = None
+    """For an acknowledgement sent after `delay`: the same without a promise."""
+    hold: str = ""
+    """Why it waits for a person; empty: it may go at once."""
+    waits_for: str = ""
+    """The letter whose first delivery makes this one due."""
+    delay: timedelta = timedelta(0)
+    """For a waiting letter: how long until it goes anyway."""
+    origin: tuple[str, ...] = ()
+    """The accepted recipients this letter answers for, for the count of `prove`."""
+    smtputf8: bool = False

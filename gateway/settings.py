@@ -1,0 +1,570 @@
+"""The configuration as frozen values: every key, its type, its default and what it means.
+
+Only what is built has a key here; anything else in the YAML is an error. `configuration.py` reads
+the files and tells mistakes with file and line; `docs/configuration.md` is checked against this.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import re2
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+
+from gateway.verdict import Action, Policy, Thresholds
+
+# --- values with a spelling of their own -------------------------------------------------------
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_PERIODS = {
+    "minute": timedelta(minutes=1),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+}
+_SIZES = {"": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
+
+
+class Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WorkingTime(Value):
+    """So many hours or days in which the site is open (its `calendar`)."""
+
+    amount: int
+    unit: Literal["hours", "days"]
+
+
+class Rate(Value):
+    """At most `count` in each `period`."""
+
+    count: int
+    period: timedelta
+
+
+def parse_duration(value: object) -> timedelta:
+    """`90s`, `15m`, `4h`, `5d`. Raises ValueError for everything else."""
+    match = re.fullmatch(r"(\d{1,6})([smhd])", value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("a duration is a whole number and s, m, h or d, such as 30m")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def parse_span(value: object) -> timedelta | WorkingTime:
+    """A duration, or `4 working hours`, `1 working day` in the site's calendar."""
+    match = (
+        re.fullmatch(r"(\d{1,4}) working (hour|day)s?", value) if isinstance(value, str) else None
+    )
+    if match:
+        return WorkingTime(amount=int(match[1]), unit=match[2] + "s")  # type: ignore[arg-type]
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or '4 working hours', '1 working day'") from None
+
+
+def parse_rate(value: object) -> Rate:
+    """`20 per day`. Raises ValueError for everything else."""
+    match = (
+        re.fullmatch(r"(\d{1,9}) per (minute|hour|day)", value) if isinstance(value, str) else None
+    )
+    if match is None:
+        raise ValueError("a rate is a whole number per minute, hour or day, such as 20 per day")
+    return Rate(count=int(match[1]), period=_PERIODS[match[2]])
+
+
+def parse_size(value: object) -> int:
+    """`50MB`, `64KB`, or a number of octets. Raises ValueError for everything else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    match = re.fullmatch(r"(\d{1,9})(KB|MB|GB|)", value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("a size is a whole number of octets, or with KB, MB or GB, such as 25MB")
+    return int(match[1]) * _SIZES[match[2]]
+
+
+def _given(kind: type, parse: Any) -> Any:
+    """Parse the YAML's spelling, but let values of the final type (defaults, tests) through."""
+    return BeforeValidator(lambda value: value if isinstance(value, kind) else parse(value))
+
+
+Duration = Annotated[timedelta, _given(timedelta, parse_duration)]
+Span = Annotated[
+    timedelta | WorkingTime, _given((timedelta, WorkingTime), parse_span)  # type: ignore[arg-type]
+]
+Quota = Annotated[Rate, _given(Rate, parse_rate)]
+Size = Annotated[int, BeforeValidator(parse_size)]
+
+
+def _probability(value: float) -> float:
+    if not 0.0 <= value <= 1.0:
+        raise ValueError("a probability lies between 0 and 1")
+    return value
+
+
+Probability = Annotated[float, AfterValidator(_probability)]
+
+
+def _action(value: object) -> Action:
+    if isinstance(value, Action):
+        return value
+    try:
+        return Action[str(value).upper()]
+    except KeyError:
+        words = ", ".join(action.word for action in Action)
+        raise ValueError(f"an action is one of {words}") from None
+
+
+ActionWord = Annotated[Action, BeforeValidator(_action)]
+
+
+def _pattern(value: object) -> Any:
+    """Compile a pattern with RE2, whose matching time is linear in the text."""
+    if not isinstance(value, str):
+        return value
+    options = re2.Options()
+    options.log_errors = False
+    options.case_sensitive = False
+    try:
+        return re2.compile(value, options)
+    except re2.error as error:
+        detail = error.args[0].decode() if isinstance(error.args[0], bytes) else error.args[0]
+        raise ValueError(f"not an RE2 pattern: {detail}") from None
+
+
+Pattern = Annotated[Any, BeforeValidator(_pattern)]
+"""A compiled RE2 pattern, matched without regard to case."""
+
+
+def _address(value: str) -> str:
+    local, at, domain = value.rpartition("@")
+    if not at or not local or "." not in domain or re.search(r"[\s<>,;\x00-\x1f]", value):
+        raise ValueError("an e-mail address is wanted, such as support@shop.example")
+    return f"{local}@{domain.lower()}"
+
+
+def _domain(value: str) -> str:
+    value = value.lower().rstrip(".")
+    if not re.fullmatch(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9-]{2,63}", value):
+        raise ValueError("a domain name is wanted, such as shop.example")
+    return value
+
+
+def _host_port(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise ValueError("an address and port are wanted, such as 0.0.0.0:25 or [::1]:2525")
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        raise ValueError("the part before the port must be an IP address") from None
+    return value
+
+
+EmailAddress = Annotated[str, AfterValidator(_address)]
+Domain = Annotated[str, AfterValidator(_domain)]
+HostPort = Annotated[str, AfterValidator(_host_port)]
+
+
+def split_host_port(value: str) -> tuple[str, int]:
+    host, _, port = value.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+# --- the gateway as a whole --------------------------------------------------------------------
+
+
+class Tls(Value):
+    """A certificate and its key, PEM files; read again on reload."""
+
+    cert: Path
+    key: Path
+
+
+class Listener(Value):
+    protocol: Literal["smtp"] = "smtp"
+    address: HostPort
+    """IP address and port; port 0 takes a free one."""
+    tls: Tls | None = None
+    """With it STARTTLS is offered."""
+    require_tls: bool = False
+    """Answer 530 to MAIL before STARTTLS."""
+
+
+class Dns(Value):
+    nameservers: tuple[HostPort, ...] = ()
+    """Default: the system's resolvers."""
+    timeout: Duration = timedelta(seconds=5)
+    """All time that one look-up may take, repeats included."""
+
+
+class Limits(Value):
+    message_size: Size = 50 << 20
+    recipients: int = Field(100, ge=1)
+    connections: int = Field(500, ge=1)
+    connections_per_client: int = Field(20, ge=1)
+    messages_per_session: int = Field(1000, ge=1)
+    errors: int = Field(20, ge=1)
+    """Wrong commands and refused recipients in a session before 421."""
+    commands: int = Field(1000, ge=20)
+    """Commands in a row that bring no mail, such as endless NOOP."""
+    received: int = Field(50, ge=5)
+    """Received fields in a message before it is taken to go in circles."""
+    idle: Duration = timedelta(minutes=5)
+    data_total: Duration = timedelta(minutes=30)
+    session: Duration = timedelta(hours=1)
+    memory: Size = 512 << 20
+    """One budget for the content of all messages being received or examined."""
+    loopback: bool = False
+    """Apply connection limits to loopback clients too."""
+    text: Size = 64 << 10
+    fields: int = Field(1000, ge=10)
+    parts: int = Field(500, ge=1)
+    depth: int = Field(50, ge=1)
+    links: int = Field(200, ge=0)
+    signatures: int = Field(5, ge=1)
+    recall: Duration = timedelta(seconds=2)
+    """How long the store may take to say who this is."""
+
+
+class FilterUse(Value):
+    """One filter that runs. Further keys are the filter's own options."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    use: str
+    then: dict[str, ActionWord] = Field(default_factory=dict)
+    """What each of its words leads to; a site may say otherwise."""
+    time_limit: Duration = timedelta(seconds=5)
+    observe: bool = False
+    """Record the verdict and change nothing."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+_HOP = re.compile(r"(smtp|smtps|lmtp)://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?/?")
+
+
+class NextHop(Value):
+    """Where mail goes: `smtp://host:port`, `smtps://`, `lmtp://`, or `maildir:PATH`."""
+
+    address: str
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    tls: Literal["opportunistic", "required", "none"] = "opportunistic"
+    """`required` also verifies the certificate."""
+    connections: int = Field(10, ge=1)
+    """At most so many connections at a time from each worker."""
+    timeout: Duration = timedelta(minutes=5)
+
+    @field_validator("address")
+    @classmethod
+    def _known_scheme(cls, value: str) -> str:
+        if value.startswith("maildir:") and len(value) > len("maildir:"):
+            return value
+        match = _HOP.fullmatch(value)
+        if not match or int(match[3] or 25) > 65535:
+            raise ValueError(
+                "a next hop is smtp://host:port, smtps://host, lmtp://host:port or maildir:PATH"
+            )
+        return value
+
+    @property
+    def maildir(self) -> Path | None:
+        scheme, _, path = self.address.partition(":")
+        return Path(path) if scheme == "maildir" else None
+
+    @property
+    def scheme(self) -> str:
+        return self.address.partition(":")[0]
+
+    @property
+    def host(self) -> str:
+        match = _HOP.fullmatch(self.address)
+        return match[2].strip("[]") if match else ""
+
+    @property
+    def port(self) -> int:
+        match = _HOP.fullmatch(self.address)
+        default = {"smtp": 25, "smtps": 465, "lmtp": 24}.get(self.scheme, 0)
+        return int(match[3]) if match and match[3] else default
+
+
+class Retry(Value):
+    """When a next hop is asked again: each wait twice the last, with jitter."""
+
+    first: Duration = timedelta(minutes=1)
+    max: Duration = timedelta(hours=4)
+    give_up: Duration = timedelta(days=5)
+
+
+class Quarantine(Value):
+    expire: Duration = timedelta(days=30)
+
+
+class Acknowledgements(Value):
+    """Bounds on what we send by ourselves, whatever the routes say."""
+
+    per_author: Duration = timedelta(hours=24)
+    """One acknowledgement per author and site in this time."""
+    per_domain: Quota = Rate(count=3, period=timedelta(minutes=1))
+    large_providers: tuple[Domain, ...] = (
+        "gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "yahoo.com",
+        "icloud.com", "me.com", "aol.com", "gmx.de", "gmx.net", "web.de", "t-online.de",
+        "orange.fr", "free.fr", "libero.it", "proton.me", "protonmail.com",
+    )  # fmt: skip
+    """Domains of so many people that `per_domain` does not apply."""
+    per_site: Quota = Rate(count=200, period=timedelta(hours=1))
+    in_all: Quota = Rate(count=1000, period=timedelta(hours=1))
+    pause: Duration = timedelta(minutes=30)
+    """How long we stay silent once `per_site` or `in_all` is passed."""
+    dead_address: Duration = timedelta(days=60)
+    delay: Duration = timedelta(minutes=15)
+    """An acknowledgement waits so long at most for its letter to be delivered."""
+
+
+class Log(Value):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "text"] = "json"
+    addresses: bool = False
+    """Write full addresses; by default only domains are logged."""
+
+
+# --- a site ------------------------------------------------------------------------------------
+
+
+class Calendar(Value):
+    """When people answer."""
+
+    timezone: str = "UTC"
+    hours: dict[str, str] = Field(default_factory=lambda: {"mon-fri": "9:00-17:00"})
+    """`mon-fri: "9:00-12:00, 13:00-17:30"`; `mon-sun: "0:00-24:00"` is always."""
+    holidays: str | tuple[str, ...] = ()
+    """A country such as `US` or `DE-BY`, or dates such as `2026-12-24`."""
+
+
+class Signing(Value):
+    """The DKIM key for mail we send in this site's name (RFC 6376)."""
+
+    domain: Domain
+    selector: str = Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$")
+    key: SecretStr
+
+
+class Recipients(Value):
+    """Whom we know at this site; with none of it the routes' exact addresses count."""
+
+    addresses: tuple[EmailAddress, ...] = Field((), alias="list")
+    file: Path | None = None
+    """One address a line, `#` begins a comment."""
+    any: bool = False
+    """Every local part of the site's domains is taken."""
+
+
+class CallWhen(Value):
+    tone: Literal["irate"] = "irate"
+    at_least: Probability = 0.8
+
+
+class Calls(Value):
+    """Whom we phone, and who is told."""
+
+    when: CallWhen = CallWhen()
+    notify: tuple[EmailAddress, ...] = ()
+    within: Duration = timedelta(minutes=30)
+    budget: Quota = Rate(count=20, period=timedelta(days=1))
+    phone: str = ""
+    """The site's own number, never taken for the customer's."""
+
+
+class Tags(Value):
+    """How agents see what we found."""
+
+    headers: bool = True
+    plus_address: bool = False
+    """Deliver to `support+irate@…`."""
+    subject: bool = False
+    """Put one rare word such as GW_CALL before the subject. Breaks signatures over it."""
+
+
+class Route(Value):
+    """One rule: all conditions that are given must hold; the first rule that matches wins."""
+
+    name: str = ""
+    """For `X-Gateway-Rule` and the journal; default `rule N` or the `to` pattern."""
+    to: str = "*"
+    """Recipient, `*` for any run of letters: `*@shop.example`. Plus-tags are ignored."""
+    author: str = ""
+    author_domain: str = ""
+    subject: Pattern = None
+    header: dict[str, Pattern] = Field(default_factory=dict)
+    spam: tuple[Literal["ham", "unsure", "spam"], ...] = ()
+    tone: tuple[Literal["irate", "upset", "neutral", "pleased", "unknown"], ...] = ()
+    urgent: bool | None = None
+    language: tuple[str, ...] = ()
+    attachment: bool | None = None
+    larger_than: Size | None = None
+    contacts_7_days: int | None = None
+    """At least so many letters from this author in seven days, this one included."""
+    open: bool | None = None
+    """Inside or outside the site's hours."""
+
+    next_hop: str = ""
+    deliver_to: tuple[EmailAddress, ...] = ()
+    copy_to: tuple[EmailAddress, ...] = ()
+    tags: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_=-]{0,39}$")], ...] = ()
+    hold: bool = False
+    acknowledge: str = ""
+    """The name of a template, or nothing for silence."""
+    not_addressed: bool = False
+    """Acknowledge even if our address is in neither To nor Cc."""
+    answer_within: Span | None = None
+    call: Literal["policy", "always", "never"] = "policy"
+
+    @field_validator("spam", "tone", "language", "deliver_to", "copy_to", "tags", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+
+class SiteThresholds(Value):
+    unsure: Probability = 0.5
+    spam: Probability = 0.9
+    refuse_at: Annotated[float, Field(ge=0.99, le=1.0)] | None = None
+    irate: Probability | None = None
+    """Default: `calls.when.at_least`."""
+
+
+class FormSender(Value):
+    """A web form that writes in its own name; the customer stands in Reply-To."""
+
+    address: EmailAddress
+    ip: tuple[str, ...] = ()
+    dkim: Domain | None = None
+
+
+class Site(Value):
+    site: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    domains: tuple[Domain, ...] = Field(min_length=1)
+    name: str = ""
+    address: EmailAddress | None = None
+    """The canonical address acknowledgements come from; default: the one written to."""
+    phone: str = ""
+    """The number at which customers reach a person; shown in acknowledgements."""
+    languages: tuple[str, ...] = ("en",)
+    region: str = Field("US", pattern=r"^[A-Z]{2}$")
+    calendar: Calendar = Calendar()
+    next_hop: str
+    signing: Signing | None = None
+    orders: tuple[Pattern, ...] = ()
+    routes: tuple[Route, ...] = Field(min_length=1)
+    recipients: Recipients = Recipients()
+    aliases: dict[EmailAddress, EmailAddress] = Field(default_factory=dict)
+    calls: Calls = Calls()
+    tags: Tags = Tags()
+    thresholds: SiteThresholds = SiteThresholds()
+    then: dict[str, dict[str, ActionWord]] = Field(default_factory=dict)
+    acknowledge: bool = True
+    staff: tuple[EmailAddress, ...] = ()
+    vip: tuple[EmailAddress, ...] = ()
+    form_senders: tuple[FormSender, ...] = ()
+    on_refusal: Literal["hold", "dsn"] = "hold"
+    """What follows when the site's own mailbox refuses a letter for good."""
+
+
+# --- the whole ---------------------------------------------------------------------------------
+
+
+class Settings(Value):
+    hostname: Domain
+    """Our EHLO name and authserv-id (RFC 8601)."""
+    listen: tuple[Listener, ...] = Field(min_length=1)
+    workers: int | Literal["auto"] = 1
+    """Processes that share each port."""
+    store: SecretStr
+    """`sqlite:///absolute/path.db`."""
+    dns: Dns = Dns()
+    limits: Limits = Limits()
+    filters: tuple[FilterUse, ...] = ()
+    next_hops: dict[str, NextHop] = Field(min_length=1)
+    sites: tuple[Site, ...] = Field(min_length=1)
+    outbound: str = ""
+    """The next hop for mail of our own; default: the one called `outbound`, else a site's own."""
+    administrator: EmailAddress | None = None
+    """Who is told of trouble, and gets postmaster@ and abuse@ of every site."""
+    secret: SecretStr | tuple[SecretStr, ...] | None = None
+    """Signs our Message-IDs: the first signs, all verify. Absent: made and kept in the store."""
+    templates: Path = Path("templates")
+    acknowledgements: Acknowledgements = Acknowledgements()
+    retry: Retry = Retry()
+    quarantine: Quarantine = Quarantine()
+    trusted_sealers: tuple[Domain, ...] = ()
+    organisational_domain: Literal["tree", "psl"] = "tree"
+    log: Log = Log()
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Settings:
+        for where, hop in self._named_hops():
+            if hop not in self.next_hops:
+                raise ValueError(
+                    f"{where}: no next hop is called '{hop}'; known are "
+                    + ", ".join(sorted(self.next_hops))
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _no_doubles(self) -> Settings:
+        for what, names in (
+            ("site", [site.site for site in self.sites]),
+            ("domain", [domain for site in self.sites for domain in site.domains]),
+            ("filter", [use.use for use in self.filters]),
+        ):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"the {what} '{twice[0]}' stands twice; each may stand once")
+        return self
+
+    def _named_hops(self) -> list[tuple[str, str]]:
+        named = [("outbound", self.outbound)] if self.outbound else []
+        for site in self.sites:
+            named.append((f"site {site.site}", site.next_hop))
+            named += [(f"site {site.site}", r.next_hop) for r in site.routes if r.next_hop]
+        return named
+
+    def outbound_hop(self, site: Site | None = None) -> str:
+        """The name of the next hop for mail of our own."""
+        if self.outbound or "outbound" in self.next_hops:
+            return self.outbound or "outbound"
+        return (site or self.sites[0]).next_hop
+
+    def policy(self, site: Site) -> Policy:
+        """One site's answers to what the filters say: its own words over the gateway's."""
+        then = {use.use: dict(use.then) for use in self.filters}
+        for name, words in site.then.items():
+            then.setdefault(name, {}).update(words)
+        lines = site.thresholds
+        return Policy(
+            thresholds=Thresholds(
+                unsure=lines.unsure,
+                spam=lines.spam,
+                refuse_at=lines.refuse_at,
+                irate=site.calls.when.at_least if lines.irate is None else lines.irate,
+            ),
+            then=then,
+            observed=frozenset(use.use for use in self.filters if use.observe),
+        )

@@ -1,0 +1,207 @@
+"""What the gateway keeps: the face every store has, and the values that cross it.
+
+States: queued (due now), active (leased to one worker), deferred (due later), held (waits for a
+person), waiting (an acknowledgement until its letter is delivered); ended: relayed, failed,
+dropped. `sqlite.py` implements it; the contract is tests/store/test_contract.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol, TypeAlias
+
+from gateway.message import Arrival, Message, Octets
+from gateway.plan import Call, History, Letter, Plan
+from gateway.reply import Reply
+
+State: TypeAlias = Literal[
+    "queued", "active", "deferred", "held", "waiting", "relayed", "failed", "dropped", "unknown"
+]
+
+
+class StoreError(Exception):
+    """The store cannot keep or tell anything now: answer 451 and let the client try again."""
+
+
+class NoSpace(StoreError):
+    """The disk is full, or fuller than allowed: answer 452."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One letter leased to one worker, with the recipients that are still owed."""
+
+    letter_id: str
+    queue_id: str
+    kind: str
+    site: str
+    next_hop: str
+    reverse_path: str
+    recipients: tuple[str, ...]
+    prefix: bytes
+    cuts: tuple[tuple[int, int], ...]
+    content: Octets
+    """The shared original, or the whole of mail of our own (then without cuts and prefix)."""
+    attempts: int
+    """Finished attempts before this one."""
+    accepted: datetime
+    lease: str
+    """Proof of the lease; settling with a lost lease changes nothing."""
+    smtputf8: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one recipient in one attempt (RFC 3464, 2.3.3)."""
+
+    recipient: str
+    result: Literal["relayed", "delayed", "failed", "unknown"]
+    reply: Reply
+    """The next hop's answer, or our own words for a connection that failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What `settle` is to write down about an attempt."""
+
+    outcomes: tuple[Outcome, ...]
+    retry_at: datetime | None
+    """When the delayed recipients are due again; None: it is over, they are treated as failed."""
+    on_failure: Literal["hold", "dsn", "drop"] = "hold"
+    """hold: failed recipients wait for a person; dsn: they end and `notices` tells the sender."""
+    notices: tuple[Letter, ...] = ()
+    """Mail of our own to keep in the same transaction (DSN, message to the administrator)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One letter as `gateway queue list` shows it."""
+
+    letter_id: str
+    queue_id: str
+    kind: str
+    site: str
+    state: State
+    next_hop: str
+    reverse_path: str
+    recipients: Mapping[str, State]
+    size: int
+    accepted: datetime
+    due: datetime | None
+    attempts: int
+    why: str
+    tone: str = ""
+    raw: bool = False
+    """Kept unparsed because it broke us: releasing runs the whole route again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Accepted = the sum of the others, counted per accepted recipient."""
+
+    accepted: int = 0
+    delivered: int = 0
+    queued: int = 0
+    held: int = 0
+    bounced: int = 0
+    dropped: int = 0
+    generated: Mapping[str, int] = field(default_factory=dict)
+    """Mail of our own, copies and fan-out, by state; not part of the balance."""
+
+    @property
+    def balanced(self) -> bool:
+        return self.accepted == (
+            self.delivered + self.queued + self.held + self.bounced + self.dropped
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One line of a message's story, for `explain QUEUE_ID` and the audit."""
+
+    at: datetime
+    event: str
+    text: str
+    who: str = ""
+
+
+class Store(Protocol):
+    """Every method may raise StoreError. Times come in as arguments; nothing here reads a clock."""
+
+    async def recall(self, message: Message, now: datetime) -> History:
+        """Who this is and what was said before. Reads only."""
+        ...
+
+    async def keep(self, arrival: Arrival, letters: Sequence[Letter], plan: Plan) -> frozenset[str]:
+        """Keep a message, its letters and what must be remembered: all of it on disk, or none.
+
+        Gives the ids of the acknowledgements that were left out, because the right to send
+        them was taken already or a limit was reached.
+        """
+        ...
+
+    async def keep_raw(self, arrival: Arrival, why: str) -> None:
+        """Keep as held what broke us, unparsed."""
+        ...
+
+    async def claim(
+        self, now: datetime, limit: int, *, but_not: frozenset[str] = frozenset()
+    ) -> Sequence[Job]:
+        """Lease letters that are due, oldest first, none for the next hops in `but_not`."""
+        ...
+
+    async def settle(self, job: Job, settlement: Settlement, now: datetime) -> None: ...
+
+    async def extend(self, jobs: Sequence[Job], now: datetime) -> None:
+        """Renew the leases of jobs still at work."""
+        ...
+
+    async def next_due(self) -> datetime | None:
+        """When the next letter is due, None when nothing waits for its time."""
+        ...
+
+    # --- by command ---
+
+    async def entries(
+        self, *, states: Sequence[State] = (), limit: int = 1000
+    ) -> Sequence[Entry]: ...
+
+    async def entry(self, letter_or_queue_id: str) -> Sequence[Entry]: ...
+
+    async def original(self, queue_id: str) -> Arrival | None:
+        """The original octets with their session facts."""
+        ...
+
+    async def hold(self, id_: str, why: str, who: str, now: datetime) -> int:
+        """Hold every letter of a queue id, or one letter; gives how many were changed."""
+        ...
+
+    async def release(self, id_: str, who: str, now: datetime) -> int: ...
+
+    async def release_raw(
+        self, queue_id: str, letters: Sequence[Letter], plan: Plan, who: str, now: datetime
+    ) -> None:
+        """Replace a raw hold by what the route made of it now."""
+        ...
+
+    async def retry(self, id_: str, who: str, now: datetime) -> int:
+        """Make deferred letters due at once; `*` is all of them."""
+        ...
+
+    async def drop(self, id_: str, who: str, now: datetime) -> int: ...
+
+    async def balance(self) -> Balance: ...
+
+    async def notes(self, queue_id: str) -> Sequence[Note]: ...
+
+    async def calls(self, *, site: str = "", all_: bool = False) -> Sequence[Call]: ...
+
+    async def close_call(self, id_: str, outcome: str, who: str, now: datetime) -> bool: ...
+
+    async def secret(self) -> bytes:
+        """The secret made on first use, for when the YAML names none."""
+        ...
+
+    async def close(self) -> None: ...
