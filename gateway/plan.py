@@ -221,3 +221,6 @@ class Letter:
     origin: tuple[str, ...] = ()
     """The accepted recipients this letter answers for, for the count of `prove`."""
     smtputf8: bool = False
+    answerable: bool = False
+    """The reverse-path is proven and the letter is not spam: a DSN may be sent to it."""
+    tone: str = ""

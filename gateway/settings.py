@@ -69,7 +69,7 @@ def parse_span(value: object) -> timedelta | WorkingTime:
         re.fullmatch(r"(\d{1,4}) working (hour|day)s?", value) if isinstance(value, str) else None
     )
     if match:
-        return WorkingTime(amount=int(match[1]), unit=match[2] + "s")  # type: ignore[arg-type]
+        return WorkingTime(amount=int(match[1]), unit=match[2] + "s")
     try:
         return parse_duration(value)
     except ValueError as error:
@@ -102,9 +102,7 @@ def _given(kind: type, parse: Any) -> Any:
 
 
 Duration = Annotated[timedelta, _given(timedelta, parse_duration)]
-Span = Annotated[
-    timedelta | WorkingTime, _given((timedelta, WorkingTime), parse_span)  # type: ignore[arg-type]
-]
+Span = Annotated[timedelta | WorkingTime, _given((timedelta, WorkingTime), parse_span)]
 Quota = Annotated[Rate, _given(Rate, parse_rate)]
 Size = Annotated[int, BeforeValidator(parse_size)]
 

@@ -25,7 +25,7 @@ class StoreError(Exception):
     """The store cannot keep or tell anything now: answer 451 and let the client try again."""
 
 
-class NoSpace(StoreError):
+class NoSpaceError(StoreError):
     """The disk is full, or fuller than allowed: answer 452."""
 
 
@@ -50,6 +50,8 @@ class Job:
     lease: str
     """Proof of the lease; settling with a lost lease changes nothing."""
     smtputf8: bool = False
+    answerable: bool = False
+    """The reverse-path is proven and the letter is not spam: a DSN may be sent to it."""
 
 
 @dataclass(frozen=True, slots=True)
