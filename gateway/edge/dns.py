@@ -1,0 +1,214 @@
+"""DNS over the network for the whole process: cached, single-flight, bounded in time and space."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import aiodns
+from pycares import errno
+
+from gateway.domains import canonical_domain, is_domain
+from gateway.resolver import Answer, DnsError
+
+NOT_FOUND = Answer((), exists=False, ttl=60)
+"""A name that does not exist: c-ares does not show the SOA, so a minute (RFC 2308 allows more)."""
+NO_DATA = Answer((), exists=True, ttl=60)
+FAILURE_TTL = 5
+"""Seconds a failure is remembered, so that a dead server is not asked per message (RFC 9520)."""
+MAX_TTL = 86_400
+MAX_CNAMES = 8
+MAX_ENTRIES = 50_000
+MAX_WEIGHT = 32 * 1024 * 1024
+"""Characters of all cached records together, with ENTRY_WEIGHT for each entry."""
+ENTRY_WEIGHT = 300
+
+_ABSENT = {errno.ARES_ENOTFOUND: NOT_FOUND, errno.ARES_ENODATA: NO_DATA}
+_REASONS = {
+    errno.ARES_ETIMEOUT: "timeout",
+    errno.ARES_ESERVFAIL: "server failure",
+    errno.ARES_EREFUSED: "refused by the server",
+    errno.ARES_ECONNREFUSED: "no server",
+    errno.ARES_EBADRESP: "unreadable answer",
+}
+
+Key: TypeAlias = tuple[str, str]
+Outcome: TypeAlias = Answer | DnsError
+
+
+class Cache:
+    """Outcomes by name and type until they expire; the least recently used goes first."""
+
+    def __init__(self, clock: Callable[[], float], entries: int, weight: int) -> None:
+        self._clock = clock
+        self._max_entries = entries
+        self._max_weight = weight
+        self._weight = 0
+        self._known: OrderedDict[Key, tuple[float, int, Outcome]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def get(self, key: Key) -> Outcome | None:
+        found = self._known.get(key)
+        if found is None:
+            return None
+        if found[0] <= self._clock():
+            self._drop(key)
+            return None
+        self._known.move_to_end(key)
+        return found[2]
+
+    def put(self, key: Key, outcome: Outcome) -> None:
+        ttl = outcome.ttl if isinstance(outcome, Answer) else FAILURE_TTL
+        if ttl <= 0:
+            return
+        self._drop(key)
+        weight = ENTRY_WEIGHT
+        if isinstance(outcome, Answer):
+            weight += sum(map(len, outcome.records))
+        self._known[key] = (self._clock() + min(ttl, MAX_TTL), weight, outcome)
+        self._weight += weight
+        while len(self._known) > self._max_entries or self._weight > self._max_weight:
+            self._drop(next(iter(self._known)))
+
+    def _drop(self, key: Key) -> None:
+        found = self._known.pop(key, None)
+        if found:
+            self._weight -= found[1]
+
+
+class NetworkResolver:
+    """The Resolver over c-ares. One for the process; UDP first, TCP when truncated.
+
+    `nameservers` are `host:port`, `[v6]:port` or bare addresses; none means the system's.
+    `timeout` is the limit in seconds of one `query`, retries and CNAMEs included.
+    """
+
+    def __init__(
+        self,
+        nameservers: Sequence[str] = (),
+        timeout: float = 5.0,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        max_entries: int = MAX_ENTRIES,
+        max_weight: int = MAX_WEIGHT,
+    ) -> None:
+        self._nameservers = tuple(nameservers)
+        self._timeout = timeout
+        self._cache = Cache(clock, max_entries, max_weight)
+        self._flying: dict[Key, asyncio.Task[Outcome]] = {}
+        self._ares: aiodns.DNSResolver | None = None
+
+    async def query(self, name: str, kind: str) -> Answer:
+        """See `gateway.resolver.Resolver`."""
+        name = canonical_domain(name)
+        if not is_domain(name):
+            return NOT_FOUND
+        key = (name, kind)
+        outcome = self._cache.get(key)
+        if outcome is None:
+            task = self._flying.get(key)
+            if task is None:
+                task = asyncio.ensure_future(self._look_up(key))
+                self._flying[key] = task
+            # Shielded: whoever gives up waiting must not take the answer from the others.
+            outcome = await asyncio.shield(task)
+        if isinstance(outcome, DnsError):
+            raise DnsError(str(outcome))
+        return outcome
+
+    async def close(self) -> None:
+        """Give up what is under way and release the sockets."""
+        for task in list(self._flying.values()):
+            task.cancel()
+        await asyncio.gather(*self._flying.values(), return_exceptions=True)
+        if self._ares is not None:
+            await self._ares.close()
+            self._ares = None
+
+    async def _look_up(self, key: Key) -> Outcome:
+        outcome: Outcome
+        try:
+            async with asyncio.timeout(self._timeout):
+                outcome = await self._follow(*key)
+        except DnsError as error:
+            outcome = error
+        except TimeoutError:
+            outcome = DnsError("timeout")
+        finally:
+            self._flying.pop(key, None)
+        self._cache.put(key, outcome)
+        return outcome
+
+    async def _follow(self, name: str, kind: str) -> Answer:
+        """Ask, and ask on where a server showed an alias without what stands behind it."""
+        ttl = MAX_TTL
+        for _ in range(MAX_CNAMES):
+            answer, alias = await self._ask(name, kind)
+            ttl = min(ttl, answer.ttl)
+            if not alias:
+                return Answer(answer.records, answer.exists, ttl)
+            if not is_domain(alias):
+                return NOT_FOUND
+            name = alias
+        raise DnsError("CNAME chain too long")
+
+    async def _ask(self, name: str, kind: str) -> tuple[Answer, str]:
+        """One query: the answer, and the alias to go on with if it held nothing but aliases."""
+        if self._ares is None:
+            # c-ares doubles its wait with each try: 1 + 2 + 4 parts of the whole.
+            self._ares = aiodns.DNSResolver(
+                list(self._nameservers) or None, timeout=max(self._timeout / 7, 0.05), tries=3
+            )
+        try:
+            # c-ares reads a backslash as an escape (RFC 1035, 5.1).
+            result = await self._ares.query_dns(name.replace("\\", "\\\\"), kind)
+        except aiodns.error.DNSError as error:
+            return _absent_or_raise(error), ""
+        except ValueError:
+            return NOT_FOUND, ""
+        return _read(result.answer, kind)
+
+
+def _absent_or_raise(error: Exception) -> Answer:
+    number = error.args[0] if error.args else 0
+    if number in (errno.ARES_EBADNAME, errno.ARES_EBADSTR):
+        return NOT_FOUND
+    if number in _ABSENT:
+        return _ABSENT[number]
+    raise DnsError(_REASONS.get(number, "no usable answer"))
+
+
+_TYPES = {"A": 1, "NS": 2, "CNAME": 5, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
+
+
+def _read(records: Sequence[Any], kind: str) -> tuple[Answer, str]:
+    """c-ares' records as an Answer of ours; the last alias if there is nothing else."""
+    wanted = [_text(record.data, kind) for record in records if record.type == _TYPES[kind]]
+    ttl = min((record.ttl for record in records), default=0)
+    if wanted or kind == "CNAME":
+        return Answer(tuple(wanted), ttl=ttl), ""
+    aliases = [record.data.cname for record in records if record.type == _TYPES["CNAME"]]
+    if aliases:
+        return Answer((), ttl=ttl), canonical_domain(aliases[-1])
+    return NO_DATA, ""
+
+
+def _text(data: Any, kind: str) -> str:
+    match kind:
+        case "TXT":
+            return bytes(data.data).decode("utf-8", "surrogateescape")
+        case "A" | "AAAA":
+            return str(data.addr)
+        case "MX":
+            return f"{data.priority} {data.exchange}"
+        case "PTR":
+            return str(data.dname)
+        case "NS":
+            return str(data.nsdname)
+        case _:
+            return str(data.cname)
