@@ -69,7 +69,7 @@ def parse_span(value: object) -> timedelta | WorkingTime:
         re.fullmatch(r"(\d{1,4}) working (hour|day)s?", value) if isinstance(value, str) else None
     )
     if match:
-        return WorkingTime(amount=int(match[1]), unit=match[2] + "s")
+        return WorkingTime(amount=int(match[1]), unit="days" if match[2] == "day" else "hours")
     try:
         return parse_duration(value)
     except ValueError as error:
