@@ -1,0 +1,155 @@
+"""One message from arrival to reply: the route, readable as a paragraph.
+
+250 means it is ours to lose (RFC 5321, 6.1). Whatever breaks half way, the original is kept as
+held and answered 250; only if the store fails too, 451: a bug of ours never bounces a letter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from gateway.journal import Journal
+from gateway.message import Arrival, Message
+from gateway.parse import Bounds, parse
+from gateway.pipeline import Pipeline
+from gateway.plan import History, Letter, Plan
+from gateway.reply import NO_SPACE, OUR_TROUBLE, TOO_MANY_HOPS, Reply
+from gateway.routing.router import Router
+from gateway.store import NoSpaceError, Store, StoreError
+from gateway.verdict import Verdicts
+
+
+class Composer(Protocol):
+    """Turns a plan into letters; see `compose.py`."""
+
+    def compose(
+        self, message: Message, verdicts: Verdicts, plan: Plan, history: History
+    ) -> tuple[Sequence[Letter], Plan]: ...
+
+
+class Suspects(Protocol):
+    """Content that stood under examination when workers died; see `edge/supervisor.py`."""
+
+    def suspect(self, digest: bytes) -> bool: ...
+
+    def examining(self, digest: bytes) -> AbstractContextManager[None]: ...
+
+
+Digest = Callable[[Arrival], bytes]
+
+
+class Intake:
+    """The nine stops, with everything they need handed in."""
+
+    def __init__(
+        self,
+        *,
+        pipeline: Pipeline,
+        router: Router,
+        composer: Composer,
+        store: Store,
+        journal: Journal,
+        suspects: Suspects,
+        digest: Digest,
+        bounds: Bounds,
+        hops: int,
+        recall_limit: timedelta,
+        clock: Callable[[], datetime],
+        kept: Callable[[], None],
+    ) -> None:
+        """`hops`: Received fields allowed; `kept` is told that there is mail to deliver."""
+        self._pipeline = pipeline
+        self._router = router
+        self._composer = composer
+        self._store = store
+        self._journal = journal
+        self._suspects = suspects
+        self._digest = digest
+        self._bounds = bounds
+        self._hops = hops
+        self._recall_limit = recall_limit.total_seconds()
+        self._clock = clock
+        self._kept = kept
+
+    async def accept(self, arrival: Arrival) -> Reply:
+        """Take one message as far as the disk."""
+        digest = self._digest(arrival)
+        if self._suspects.suspect(digest):
+            return await self._keep_raw(arrival, "stopped its worker twice")
+        try:
+            with self._suspects.examining(digest):
+                return await self._take(arrival)
+        except NoSpaceError as error:
+            self._journal.trouble("store", error, arrival.queue_id)
+            return NO_SPACE
+        except StoreError as error:
+            self._journal.trouble("store", error, arrival.queue_id)
+            return OUR_TROUBLE
+        except Exception as error:  # whatever broke, the customer's letter must not bounce
+            self._journal.trouble("intake", error, arrival.queue_id)
+            return await self._keep_raw(arrival, f"broke us: {type(error).__name__}")
+
+    async def _take(self, arrival: Arrival) -> Reply:
+        message = parse(arrival, self._bounds)
+        if sum(field.name == "received" for field in message.fields) > self._hops:
+            return self._turn_away(arrival, TOO_MANY_HOPS, "loop")
+        letters, plan = await self.judge(message)
+        if plan.reply is not None:
+            return self._turn_away(arrival, plan.reply, "policy")
+        left_out = await self._store.keep(arrival, letters, plan)
+        self._kept()
+        self._tell(arrival, plan, left_out)
+        return Reply.accepted(arrival.queue_id)
+
+    async def judge(self, message: Message) -> tuple[Sequence[Letter], Plan]:
+        """Everything between parse and keep: also what a raw hold goes through on release."""
+        history = await self.recall(message)
+        verdicts, seconds = await self._pipeline.examine(message)
+        self._journal.examined(message.arrival, verdicts, seconds)
+        plan = self._router.plan(message, verdicts, history, self._clock())
+        if plan.turns_away:
+            return (), plan
+        return self._composer.compose(message, verdicts, plan, history)
+
+    async def recall(self, message: Message) -> History:
+        """Who this is; a slow or silent store leaves the history empty and says so."""
+        try:
+            async with asyncio.timeout(self._recall_limit):
+                return await self._store.recall(message, self._clock())
+        except TimeoutError:
+            return History(missing="timeout")
+        except StoreError as error:
+            self._journal.trouble("recall", error, message.arrival.queue_id)
+            return History(missing="store")
+
+    async def _keep_raw(self, arrival: Arrival, why: str) -> Reply:
+        try:
+            await self._store.keep_raw(arrival, why)
+        except NoSpaceError:
+            return NO_SPACE
+        except Exception as error:  # the store failed as well: nothing is promised
+            self._journal.trouble("store", error, arrival.queue_id)
+            return OUR_TROUBLE
+        self._journal.held(arrival.queue_id, why)
+        return Reply.accepted(arrival.queue_id)
+
+    def _turn_away(self, arrival: Arrival, reply: Reply, why: str) -> Reply:
+        self._journal.turned_away(arrival.session, reply, why, arrival.queue_id)
+        return reply
+
+    def _tell(self, arrival: Arrival, plan: Plan, left_out: frozenset[str]) -> None:
+        self._journal.kept(
+            arrival,
+            sites=sorted({group.site for group in plan.groups}),
+            rules=sorted({group.rule for group in plan.groups}),
+            action=plan.action.word,
+            call=any(group.call.wanted for group in plan.groups),
+        )
+        for group in plan.groups:
+            self._journal.acknowledged(
+                arrival.queue_id, group.site, "rate" if left_out else group.acknowledgement.reason
+            )

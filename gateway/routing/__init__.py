@@ -1,0 +1,1 @@
+"""Rules as data: (site, letter) -> the first rule that matches -> what happens."""

@@ -1,0 +1,265 @@
+"""Make the plan for one message: a group of recipients for each rule that matched. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from gateway.acknowledgement.decision import OwnIdentity
+from gateway.acknowledgement.decision import decide as decide_acknowledgement
+from gateway.calendar import WorkingHours
+from gateway.call import plan_call
+from gateway.facts import Facts, find
+from gateway.message import Message
+from gateway.plan import Acknowledgement, CallPlan, Group, History, Plan
+from gateway.reply import TRY_LATER, Reply
+from gateway.routing.recipients import Mailbox, Recipients
+from gateway.routing.rules import DEFAULT, Circumstances, Rule, compile_rules
+from gateway.settings import Settings, Site
+from gateway.verdict import Action, Decision, Verdicts, decide, is_aligned
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that a plan is made from."""
+
+    message: Message
+    verdicts: Verdicts
+    history: History
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One message as one site sees it; shared by all its recipients."""
+
+    site: Site
+    hours: WorkingHours
+    decision: Decision
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One recipient and the rule that took it."""
+
+    recipient: str
+    mailbox: Mailbox
+    rule: Rule
+    action: Action
+
+
+class Router:
+    """The routes of all sites. Built once from the settings, replaced whole on reload."""
+
+    def __init__(self, settings: Settings, recipients: Recipients, own: OwnIdentity) -> None:
+        self.recipients = recipients
+        self._own = own
+        self._settings = settings
+        self._rules = {site.site: compile_rules(site) for site in settings.sites}
+        self._hours = {site.site: WorkingHours(site.calendar) for site in settings.sites}
+        self._policies = {site.site: settings.policy(site) for site in settings.sites}
+
+    def plan(self, message: Message, verdicts: Verdicts, history: History, now: datetime) -> Plan:
+        """What happens to each recipient, and to the session: only unanimity turns a letter away.
+
+        Recipients that vanished by a reload since RCPT are held for a person, never lost.
+        """
+        case = Case(message, verdicts, history, now)
+        readings: dict[str, Reading] = {}
+        matches = []
+        for recipient in message.arrival.envelope.recipients:
+            mailbox = self.recipients.find(recipient)
+            if isinstance(mailbox, Reply):
+                mailbox = Mailbox(self._settings.sites[0], recipient.lower())
+                matches.append(Match(recipient, mailbox, DEFAULT, Action.QUARANTINE))
+                continue
+            reading = readings.get(mailbox.site.site)
+            if reading is None:
+                reading = self.read(case, mailbox.site)
+                readings[mailbox.site.site] = reading
+            matches.append(self._match(recipient, mailbox, reading, case))
+        action = _session_action([match.action for match in matches])
+        if action in (Action.DEFER, Action.REFUSE):
+            return Plan(action, reply=_turn_away(action, message, matches[0].mailbox.site))
+        groups = self._groups(matches, readings, case)
+        return Plan(max(group.action for group in groups), groups)
+
+    def read(self, case: Case, site: Site) -> Reading:
+        """What one site makes of the verdicts and the text."""
+        known = case.history.answers_us or (is_aligned(case.verdicts) and case.history.proven.known)
+        decision = decide(case.verdicts, self._policies[site.site], known=known)
+        facts = find(case.message, region=site.region, order_patterns=site.orders)
+        return Reading(site, self._hours[site.site], decision, facts)
+
+    def _match(
+        self,
+        recipient: str,
+        mailbox: Mailbox,
+        reading: Reading,
+        case: Case,
+    ) -> Match:
+        circumstances = Circumstances(
+            message=case.message,
+            recipient=mailbox.address,
+            decision=reading.decision,
+            contact=case.history.contact(proven=reading.decision.aligned),
+            now=case.now,
+            hours=reading.hours,
+        )
+        rules = self._rules[mailbox.site.site]
+        rule = next((rule for rule in rules if rule.matches(circumstances)), DEFAULT)
+        action = reading.decision.action
+        if mailbox.is_role:
+            action = min(action, Action.TAG)
+        return Match(recipient, mailbox, rule, action)
+
+    def _groups(
+        self,
+        matches: Sequence[Match],
+        readings: Mapping[str, Reading],
+        case: Case,
+    ) -> tuple[Group, ...]:
+        together: dict[tuple[str, str, Action, bool, bool], list[Match]] = {}
+        for match in matches:
+            gone = match.mailbox.site.site not in readings
+            key = (
+                match.mailbox.site.site, match.rule.name, match.action,
+                match.mailbox.is_role, gone,
+            )  # fmt: skip
+            together.setdefault(key, []).append(match)
+        groups: list[Group] = []
+        for suffix, members in enumerate(together.values(), 1):
+            reading = readings.get(members[0].mailbox.site.site)
+            if reading is None:
+                groups.append(_unroutable(suffix, members))
+                continue
+            group = self._group(suffix, members, reading, case)
+            groups.append(_once(group, groups))
+        return tuple(groups)
+
+    def _group(
+        self,
+        suffix: int,
+        members: Sequence[Match],
+        reading: Reading,
+        case: Case,
+    ) -> Group:
+        site, first = reading.site, members[0]
+        route = first.rule.route
+        action = _lone_action(first.action)
+        decision = reading.decision
+        quarantined = action is Action.QUARANTINE
+        call = plan_call(
+            case.message, decision, case.verdicts, case.history, reading.facts,
+            site=site, route=route, now=case.now, hours=reading.hours,
+        )  # fmt: skip
+        if first.mailbox.is_role:
+            acknowledgement = Acknowledgement(reason="policy", reasons=("policy",))
+        else:
+            acknowledgement = decide_acknowledgement(
+                case.message, case.verdicts, decision, case.history, site=site, route=route,
+                recipient=first.mailbox.address, own=self._own, now=case.now,
+            )  # fmt: skip
+        if quarantined:
+            acknowledgement = replace(acknowledgement, send=False)
+        return Group(
+            suffix=suffix,
+            site=site.site,
+            rule=first.rule.name,
+            recipients=tuple(member.recipient for member in members),
+            next_hop=route.next_hop or site.next_hop,
+            deliver_to=self._deliver_to(members, reading, call),
+            copy_to=route.copy_to,
+            tags=(*decision.tags, *route.tags),
+            action=action,
+            decision=decision,
+            call=call,
+            acknowledgement=acknowledgement,
+            hold=_hold(route.hold, quarantined, decision, first.rule.name),
+        )
+
+    def _deliver_to(
+        self, members: Sequence[Match], reading: Reading, call: CallPlan
+    ) -> tuple[str, ...]:
+        """The recipients on the next hop's envelope; no one twice."""
+        route, administrator = members[0].rule.route, self._settings.administrator
+        if members[0].mailbox.is_role and administrator:
+            return (administrator,)
+        addresses = route.deliver_to or tuple(member.recipient for member in members)
+        if reading.site.tags.plus_address:
+            addresses = tuple(_plus(a, _mark(reading.decision, call)) for a in addresses)
+        if addresses == tuple(member.recipient for member in members):
+            return ()
+        return tuple(dict.fromkeys(addresses))
+
+
+def _session_action(actions: Sequence[Action]) -> Action:
+    """Refuse or defer only when every recipient's plan says so (decisions.md)."""
+    strongest = max(actions)
+    if strongest in (Action.DEFER, Action.REFUSE) and set(actions) != {strongest}:
+        return Action.TAG
+    return strongest
+
+
+def _lone_action(action: Action) -> Action:
+    """What a refusal or deferral becomes for one recipient of a message that is taken."""
+    return {Action.REFUSE: Action.QUARANTINE, Action.DEFER: Action.TAG}.get(action, action)
+
+
+def _turn_away(action: Action, message: Message, site: Site) -> Reply:
+    if action is Action.DEFER:
+        return TRY_LATER
+    return Reply.refused(message.arrival.queue_id, f"postmaster@{site.domains[0]}")
+
+
+def _hold(by_rule: bool, quarantined: bool, decision: Decision, rule: str) -> str:
+    if quarantined:
+        return "quarantined: " + (", ".join(decision.tags) or "by another recipient's rule")
+    return f"held by {rule}" if by_rule else ""
+
+
+def _mark(decision: Decision, call: CallPlan) -> str:
+    """The one word of a plus-tag, the most pressing first; empty for ordinary mail."""
+    if call.wanted:
+        return "call"
+    if decision.spam != "ham":
+        return decision.spam
+    if decision.tone in ("irate", "upset"):
+        return decision.tone
+    return "urgent" if decision.urgent else ""
+
+
+def _plus(address: str, mark: str) -> str:
+    local, _, domain = address.rpartition("@")
+    return f"{local}+{mark}@{domain}" if mark else address
+
+
+def _once(group: Group, earlier: Sequence[Group]) -> Group:
+    """The customer gets one acknowledgement, however many of our addresses were written to."""
+    if group.acknowledgement.send and any(other.acknowledgement.send for other in earlier):
+        silent = replace(
+            group.acknowledgement, send=False, reason="conversation", reasons=("conversation",)
+        )
+        return replace(group, acknowledgement=silent)
+    return group
+
+
+def _unroutable(suffix: int, members: Sequence[Match]) -> Group:
+    site = members[0].mailbox.site
+    return Group(
+        suffix=suffix,
+        site=site.site,
+        rule="",
+        recipients=tuple(member.recipient for member in members),
+        next_hop=site.next_hop,
+        deliver_to=(),
+        copy_to=(),
+        tags=(),
+        action=Action.QUARANTINE,
+        decision=Decision(Action.QUARANTINE),
+        call=CallPlan(),
+        acknowledgement=Acknowledgement(),
+        hold="no longer a recipient here",
+    )
