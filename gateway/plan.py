@@ -185,6 +185,7 @@ class Plan:
     action: Action
     """The session's: refuse or defer only when every recipient's plan says so."""
     groups: tuple[Group, ...] = ()
+    """Also filled, for `explain`, when the message is turned away."""
     reply: Reply | None = None
     """Set when the message is turned away."""
     remember: tuple[Memory, ...] = ()

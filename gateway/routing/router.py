@@ -82,8 +82,10 @@ class Router:
             matches.append(self._match(recipient, mailbox, reading, case))
         action = _session_action([match.action for match in matches])
         if action in (Action.DEFER, Action.REFUSE):
-            return Plan(action, reply=_turn_away(action, message, matches[0].mailbox.site))
-        groups = self._groups(matches, readings, case)
+            groups = self._groups(matches, readings, case)
+            return Plan(action, groups, _turn_away(action, message, matches[0].mailbox.site))
+        taken = [replace(match, action=_lone_action(match.action)) for match in matches]
+        groups = self._groups(taken, readings, case)
         return Plan(max(group.action for group in groups), groups)
 
     def read(self, case: Case, site: Site) -> Reading:
@@ -148,9 +150,8 @@ class Router:
     ) -> Group:
         site, first = reading.site, members[0]
         route = first.rule.route
-        action = _lone_action(first.action)
         decision = reading.decision
-        quarantined = action is Action.QUARANTINE
+        stopped = first.action >= Action.QUARANTINE
         call = plan_call(
             case.message, decision, case.verdicts, case.history, reading.facts,
             site=site, route=route, now=case.now, hours=reading.hours,
@@ -162,7 +163,7 @@ class Router:
                 case.message, case.verdicts, decision, case.history, site=site, route=route,
                 recipient=first.mailbox.address, own=self._own, now=case.now,
             )  # fmt: skip
-        if quarantined:
+        if stopped:
             acknowledgement = replace(acknowledgement, send=False)
         return Group(
             suffix=suffix,
@@ -173,11 +174,11 @@ class Router:
             deliver_to=self._deliver_to(members, reading, call),
             copy_to=route.copy_to,
             tags=(*decision.tags, *route.tags),
-            action=action,
+            action=first.action,
             decision=decision,
             call=call,
             acknowledgement=acknowledgement,
-            hold=_hold(route.hold, quarantined, decision, first.rule.name),
+            hold=_hold(route.hold, stopped, decision, first.rule.name),
         )
 
     def _deliver_to(
