@@ -7,7 +7,7 @@ delivered is always the original with fields prepended (see `stamp.py`).
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -126,8 +126,8 @@ class Message:
     """What is malformed, in words of our own."""
     unread: tuple[str, ...] = ()
     """What the bounds left unread, for X-Gateway-Unchecked: `text (over 64 KB)`."""
-    decoded: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Unfolded and decoded values by lower-cased field name."""
+    decoded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Unfolded and decoded values by lower-cased field name; decoded when first asked for."""
 
     @property
     def author(self) -> Address | None:
