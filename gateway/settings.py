@@ -20,6 +20,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    Strict,
     field_validator,
     model_validator,
 )
@@ -107,13 +108,18 @@ Quota = Annotated[Rate, _given(Rate, parse_rate)]
 Size = Annotated[int, BeforeValidator(parse_size)]
 
 
+Flag = Annotated[bool, Strict()]
+"""`true` or `false`; `yes` and `on` are text in our YAML, and a mistake here."""
+Count = Annotated[int, Strict()]
+
+
 def _probability(value: float) -> float:
     if not 0.0 <= value <= 1.0:
         raise ValueError("a probability lies between 0 and 1")
     return value
 
 
-Probability = Annotated[float, AfterValidator(_probability)]
+Probability = Annotated[float, Strict(), AfterValidator(_probability)]
 
 
 def _action(value: object) -> Action:
@@ -198,7 +204,7 @@ class Listener(Value):
     """IP address and port; port 0 takes a free one."""
     tls: Tls | None = None
     """With it STARTTLS is offered."""
-    require_tls: bool = False
+    require_tls: Flag = False
     """Answer 530 to MAIL before STARTTLS."""
 
 
@@ -211,29 +217,29 @@ class Dns(Value):
 
 class Limits(Value):
     message_size: Size = 50 << 20
-    recipients: int = Field(100, ge=1)
-    connections: int = Field(500, ge=1)
-    connections_per_client: int = Field(20, ge=1)
-    messages_per_session: int = Field(1000, ge=1)
-    errors: int = Field(20, ge=1)
+    recipients: Count = Field(100, ge=1)
+    connections: Count = Field(500, ge=1)
+    connections_per_client: Count = Field(20, ge=1)
+    messages_per_session: Count = Field(1000, ge=1)
+    errors: Count = Field(20, ge=1)
     """Wrong commands and refused recipients in a session before 421."""
-    commands: int = Field(1000, ge=20)
+    commands: Count = Field(1000, ge=20)
     """Commands in a row that bring no mail, such as endless NOOP."""
-    received: int = Field(50, ge=5)
+    received: Count = Field(50, ge=5)
     """Received fields in a message before it is taken to go in circles."""
     idle: Duration = timedelta(minutes=5)
     data_total: Duration = timedelta(minutes=30)
     session: Duration = timedelta(hours=1)
     memory: Size = 512 << 20
     """One budget for the content of all messages being received or examined."""
-    loopback: bool = False
+    loopback: Flag = False
     """Apply connection limits to loopback clients too."""
     text: Size = 64 << 10
-    fields: int = Field(1000, ge=10)
-    parts: int = Field(500, ge=1)
-    depth: int = Field(50, ge=1)
-    links: int = Field(200, ge=0)
-    signatures: int = Field(5, ge=1)
+    fields: Count = Field(1000, ge=10)
+    parts: Count = Field(500, ge=1)
+    depth: Count = Field(50, ge=1)
+    links: Count = Field(200, ge=0)
+    signatures: Count = Field(5, ge=1)
     recall: Duration = timedelta(seconds=2)
     """How long the store may take to say who this is."""
 
@@ -247,7 +253,7 @@ class FilterUse(Value):
     then: dict[str, ActionWord] = Field(default_factory=dict)
     """What each of its words leads to; a site may say otherwise."""
     time_limit: Duration = timedelta(seconds=5)
-    observe: bool = False
+    observe: Flag = False
     """Record the verdict and change nothing."""
 
     @property
@@ -266,7 +272,7 @@ class NextHop(Value):
     password: SecretStr = SecretStr("")
     tls: Literal["opportunistic", "required", "none"] = "opportunistic"
     """`required` also verifies the certificate."""
-    connections: int = Field(10, ge=1)
+    connections: Count = Field(10, ge=1)
     """At most so many connections at a time from each worker."""
     timeout: Duration = timedelta(minutes=5)
 
@@ -339,7 +345,7 @@ class Acknowledgements(Value):
 class Log(Value):
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["json", "text"] = "json"
-    addresses: bool = False
+    addresses: Flag = False
     """Write full addresses; by default only domains are logged."""
 
 
@@ -370,7 +376,7 @@ class Recipients(Value):
     addresses: tuple[EmailAddress, ...] = Field((), alias="list")
     file: Path | None = None
     """One address a line, `#` begins a comment."""
-    any: bool = False
+    any: Flag = False
     """Every local part of the site's domains is taken."""
 
 
@@ -393,10 +399,10 @@ class Calls(Value):
 class Tags(Value):
     """How agents see what we found."""
 
-    headers: bool = True
-    plus_address: bool = False
+    headers: Flag = True
+    plus_address: Flag = False
     """Deliver to `support+irate@…`."""
-    subject: bool = False
+    subject: Flag = False
     """Put one rare word such as GW_CALL before the subject. Breaks signatures over it."""
 
 
@@ -413,23 +419,23 @@ class Route(Value):
     header: dict[str, Pattern] = Field(default_factory=dict)
     spam: tuple[Literal["ham", "unsure", "spam"], ...] = ()
     tone: tuple[Literal["irate", "upset", "neutral", "pleased", "unknown"], ...] = ()
-    urgent: bool | None = None
+    urgent: Flag | None = None
     language: tuple[str, ...] = ()
-    attachment: bool | None = None
+    attachment: Flag | None = None
     larger_than: Size | None = None
-    contacts_7_days: int | None = None
+    contacts_7_days: Count | None = None
     """At least so many letters from this author in seven days, this one included."""
-    open: bool | None = None
+    open: Flag | None = None
     """Inside or outside the site's hours."""
 
     next_hop: str = ""
     deliver_to: tuple[EmailAddress, ...] = ()
     copy_to: tuple[EmailAddress, ...] = ()
     tags: tuple[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_=-]{0,39}$")], ...] = ()
-    hold: bool = False
+    hold: Flag = False
     acknowledge: str = ""
     """The name of a template, or nothing for silence."""
-    not_addressed: bool = False
+    not_addressed: Flag = False
     """Acknowledge even if our address is in neither To nor Cc."""
     answer_within: Span | None = None
     call: Literal["policy", "always", "never"] = "policy"
@@ -477,7 +483,7 @@ class Site(Value):
     tags: Tags = Tags()
     thresholds: SiteThresholds = SiteThresholds()
     then: dict[str, dict[str, ActionWord]] = Field(default_factory=dict)
-    acknowledge: bool = True
+    acknowledge: Flag = True
     staff: tuple[EmailAddress, ...] = ()
     vip: tuple[EmailAddress, ...] = ()
     form_senders: tuple[FormSender, ...] = ()
@@ -492,7 +498,7 @@ class Settings(Value):
     hostname: Domain
     """Our EHLO name and authserv-id (RFC 8601)."""
     listen: tuple[Listener, ...] = Field(min_length=1)
-    workers: int | Literal["auto"] = 1
+    workers: Annotated[int, Strict(), Field(ge=1)] | Literal["auto"] = 1
     """Processes that share each port."""
     store: SecretStr
     """`sqlite:///absolute/path.db`."""

@@ -1,0 +1,121 @@
+"""What the settings models say about themselves: which keys a place knows, and where a key belongs.
+
+Serves the error messages and the reference; the models of `settings.py` are the only source.
+"""
+
+from __future__ import annotations
+
+import difflib
+import types
+from collections.abc import Iterator
+from functools import cache
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from gateway.problems import Steps
+from gateway.settings import Settings, Site
+
+NOT_BUILT = {
+    "Settings": ("web", "metrics", "retention"),
+    "Listener": ("proxy_from", "auth"),
+    "Site": ("command_domain",),
+    "Recipients": ("callout",),
+}
+"""Keys of the plan that a later version brings: refused today with a message of their own."""
+
+
+def key_of(name: str, field: FieldInfo) -> str:
+    """A field's key in the YAML."""
+    return field.alias or name
+
+
+def fields(model: type[BaseModel]) -> Iterator[tuple[str, str, FieldInfo]]:
+    """Every key of a model with its field: (key, attribute name, field)."""
+    for name, field in model.model_fields.items():
+        yield key_of(name, field), name, field
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that a value of this annotation may be, not looking into lists and maps."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) in (Union, types.UnionType):
+        for choice in get_args(annotation):
+            yield from models_in(choice)
+    elif get_origin(annotation) is Annotated:
+        yield from models_in(get_args(annotation)[0])
+
+
+def below(annotation: Any, step: str | int) -> Iterator[Any]:
+    """The annotations that one step further may lead to."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        yield from below(args[0], step)
+    elif origin in (Union, types.UnionType):
+        for choice in args:
+            yield from below(choice, step)
+    elif origin is tuple and isinstance(step, int):
+        yield args[0]
+    elif origin is dict and isinstance(step, str):
+        yield args[1]
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        for key, _, field in fields(annotation):
+            if key == step:
+                yield field.annotation
+
+
+def models_at(steps: Steps) -> list[type[BaseModel]]:
+    """The models that the value at `steps` may be."""
+    annotations: list[Any] = [Settings]
+    for step in steps:
+        annotations = [found for each in annotations for found in below(each, step)]
+    return [model for annotation in annotations for model in models_in(annotation)]
+
+
+@cache
+def homes() -> dict[str, tuple[str, ...]]:
+    """Every key of the settings with the places it belongs to, such as `sites[].routes[].to`."""
+    found: dict[str, list[str]] = {}
+
+    def walk(annotation: Any, where: str) -> None:
+        origin, args = get_origin(annotation), get_args(annotation)
+        if origin is tuple:
+            walk(args[0], where + "[]")
+        elif origin is dict:
+            walk(args[1], where + ".NAME")
+        for model in models_in(annotation):
+            for key, _, field in fields(model):
+                path = f"{where}.{key}" if where else key
+                found.setdefault(key, []).append(path)
+                walk(field.annotation, path)
+
+    walk(Settings, "")
+    return {key: tuple(places) for key, places in found.items()}
+
+
+def closest(word: str, words: list[str], cutoff: float) -> str:
+    """The known word most like this one, or nothing."""
+    plain = word[:60].lower().replace("-", "_").replace(" ", "_")
+    return next(iter(difflib.get_close_matches(plain, words, 1, cutoff)), "")
+
+
+def advice(key: str, steps: Steps) -> tuple[str, str]:
+    """(what is wrong, how to mend it) for a key that the map at `steps` does not know."""
+    models = models_at(steps)
+    if any(key in NOT_BUILT.get(model.__name__, ()) for model in models):
+        return "not built yet", "remove this key; the changelog will say when it comes"
+    known = [name for model in models for name, _, _ in fields(model)]
+    close = closest(key, known, 0.75)
+    if close:
+        return "unknown key", f"did you mean '{close}'?"
+    if key in homes():
+        return "unknown key here", f"it belongs to {' or '.join(homes()[key][:3])}"
+    close = closest(key, known, 0.55)
+    if close:
+        return "unknown key", f"did you mean '{close}'?"
+    return "unknown key", "known here are " + ", ".join(known)
+
+
+SITE_KEYS = frozenset(key for key, _, _ in fields(Site))

@@ -1,0 +1,293 @@
+"""Read a YAML file into a small tree that knows its lines. No tag ever builds an object.
+
+The spelling of values is that of YAML 1.2's core schema: only `true` and `false` are booleans, so
+that `NO` may be a country and `9:30` a time. Size, depth and number of nodes (aliases counted as
+often as they are used) are bounded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import yaml
+
+MAX_OCTETS = 4 << 20
+MAX_NODES = 200_000
+MAX_DEPTH = 32
+
+FILE_TAG = "!file"
+_KNOWN_TAGS = frozenset({None, "!", FILE_TAG, "tag:yaml.org,2002:str"})
+_TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
+MERGE_KEY = "<<"
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What is wrong in the file itself, before anybody asks what its keys mean."""
+
+    line: int
+    what: str
+    mend: str
+
+
+@dataclass(slots=True)
+class Scalar:
+    line: int
+    text: str
+    plain: bool = True
+    """Written without quotes: it may be a number, a boolean or nothing at all."""
+    tag: str | None = None
+    size: int = 1
+    height: int = 1
+
+
+@dataclass(slots=True)
+class Sequence:
+    line: int
+    items: list[Node] = field(default_factory=list)
+    size: int = 1
+    height: int = 1
+
+
+@dataclass(slots=True)
+class Entry:
+    line: int
+    """Where the key stands."""
+    node: Node
+    merged: bool = False
+    """It came in by `<<`: the map's own key of that name wins."""
+
+
+@dataclass(slots=True)
+class Mapping:
+    line: int
+    entries: dict[str, Entry] = field(default_factory=dict)
+    size: int = 1
+    height: int = 1
+    key: tuple[str, int] | None = None
+    """While reading: the key whose value is to come, and its line."""
+
+
+Node: TypeAlias = "Scalar | Sequence | Mapping"
+
+
+@dataclass(slots=True)
+class Tree:
+    root: Node | None
+    mistakes: list[Mistake]
+
+
+class _StopError(Exception):
+    """Reading this file cannot go on."""
+
+    def __init__(self, line: int, what: str, mend: str) -> None:
+        super().__init__(what)
+        self.mistake = Mistake(line, what, mend)
+
+
+def parse(octets: bytes) -> Tree:
+    """Read one document. Never raises; what is wrong stands in `mistakes`."""
+    composer = _Composer()
+    try:
+        for event in _events(octets):
+            composer.take(event)
+        return Tree(composer.root, composer.mistakes)
+    except _StopError as stop:
+        return Tree(None, [*composer.mistakes, stop.mistake])
+
+
+def _events(octets: bytes) -> Iterator[yaml.Event]:
+    if len(octets) > MAX_OCTETS:
+        raise _StopError(1, f"larger than {MAX_OCTETS >> 20} MB", "split it into one file per site")
+    try:
+        text = octets.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = octets.count(b"\n", 0, error.start) + 1
+        raise _StopError(line, "not UTF-8 text", "save the file as UTF-8") from None
+    try:
+        yield from yaml.parse(text, Loader=yaml.CSafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = ", ".join(part for part in (error.context, error.problem) if part)
+        number = mark.line + 1 if mark else 1
+        raise _StopError(number, f"not YAML: {what}", _syntax_mend(text, number)) from None
+    except yaml.reader.ReaderError as error:
+        where = error.position if isinstance(error.position, int) else 0
+        raise _StopError(
+            text.count("\n", 0, where) + 1, "a character that YAML forbids", "remove it"
+        ) from None
+    except (yaml.YAMLError, RecursionError):
+        raise _StopError(1, "not YAML", "look at the indentation, brackets and quotes") from None
+
+
+def _syntax_mend(text: str, number: int) -> str:
+    line = "".join(text.splitlines()[number - 1 : number])
+    if "${" in line and ("{" in line.replace("${", "") or "[" in line):
+        return 'inside { } and [ ] write "${NAME}" in quotes'
+    return "look at the indentation, colons, brackets and quotes here and just above"
+
+
+class _Composer:
+    """Events to nodes, without recursion."""
+
+    def __init__(self) -> None:
+        self.root: Node | None = None
+        self.mistakes: list[Mistake] = []
+        self._stack: list[tuple[Sequence | Mapping, str | None]] = []
+        self._anchors: dict[str, Node] = {}
+        self._nodes = 0
+        self._documents = 0
+
+    def take(self, event: yaml.Event) -> None:
+        match event:
+            case yaml.ScalarEvent():
+                self._scalar(event)
+            case yaml.SequenceStartEvent():
+                self._open(Sequence(_line(event)), event)
+            case yaml.MappingStartEvent():
+                self._open(Mapping(_line(event)), event)
+            case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
+                self._close()
+            case yaml.AliasEvent():
+                self._alias(event)
+            case yaml.DocumentStartEvent():
+                self._documents += 1
+                if self._documents > 1:
+                    raise _StopError(_line(event), "a second document", "one file, one document")
+
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
+        plain = event.style in (None, "") and event.tag not in _TEXT_TAGS
+        self._check_tag(event.tag, _line(event), scalar=True)
+        node = Scalar(_line(event), event.value, plain, event.tag)
+        self._count(_line(event), 1, 1)
+        if event.anchor:
+            self._anchors[event.anchor] = node
+        self._place(node)
+
+    def _open(self, node: Sequence | Mapping, event: yaml.CollectionStartEvent) -> None:
+        self._check_tag(event.tag, node.line, scalar=False)
+        self._count(node.line, 1, 1)
+        self._stack.append((node, event.anchor))
+
+    def _close(self) -> None:
+        node, anchor = self._stack.pop()
+        children = (
+            node.items
+            if isinstance(node, Sequence)
+            else [entry.node for entry in node.entries.values()]
+        )
+        node.size = 1 + sum(child.size for child in children)
+        node.height = 1 + max((child.height for child in children), default=0)
+        if anchor:  # only now: a node cannot contain itself
+            self._anchors[anchor] = node
+        self._place(node)
+
+    def _alias(self, event: yaml.AliasEvent) -> None:
+        node = self._anchors.get(event.anchor or "")
+        if node is None:
+            raise _StopError(
+                _line(event),
+                "an alias (*name) without its anchor (&name) above",
+                "put text that begins with * in quotes",
+            )
+        self._count(_line(event), node.size, node.height)
+        self._place(node)
+
+    def _check_tag(self, tag: str | None, line: int, *, scalar: bool) -> None:
+        if tag in _KNOWN_TAGS and (scalar or tag != FILE_TAG):
+            return
+        self.mistakes.append(
+            Mistake(line, "a tag that is not known here", "only !file PATH is; quote text with !")
+        )
+
+    def _count(self, line: int, size: int, height: int) -> None:
+        self._nodes += size
+        if self._nodes > MAX_NODES:
+            raise _StopError(line, f"more than {MAX_NODES} values", "use fewer aliases, more files")
+        if len(self._stack) + height > MAX_DEPTH:
+            raise _StopError(line, f"nested deeper than {MAX_DEPTH}", "write it flatter")
+
+    def _place(self, node: Node) -> None:
+        if not self._stack:
+            self.root = node
+            return
+        parent = self._stack[-1][0]
+        if isinstance(parent, Sequence):
+            parent.items.append(node)
+        elif parent.key is None:
+            parent.key = self._key(node)
+        else:
+            (key, line), parent.key = parent.key, None
+            self._enter(parent, key, line, node)
+
+    def _key(self, node: Node) -> tuple[str, int]:
+        if isinstance(node, Scalar):
+            return node.text, node.line
+        self.mistakes.append(Mistake(node.line, "a list or map as a key", "a key is one word"))
+        return "", node.line
+
+    def _enter(self, mapping: Mapping, key: str, line: int, node: Node) -> None:
+        if key == MERGE_KEY:
+            self._merge(mapping, line, node)
+            return
+        there = mapping.entries.get(key)
+        if there is None or there.merged:
+            mapping.entries[key] = Entry(line, node)
+        elif key:
+            self.mistakes.append(
+                Mistake(
+                    line,
+                    f"'{shown(key, line=True)}' stands in this map already, at line {there.line}",
+                    "keep one of the two",
+                )
+            )
+
+    def _merge(self, mapping: Mapping, line: int, node: Node) -> None:
+        sources = node.items if isinstance(node, Sequence) else [node]
+        for source in sources:
+            if not isinstance(source, Mapping):
+                self.mistakes.append(Mistake(line, "<< wants a map", "write << : *name"))
+                continue
+            for key, entry in source.entries.items():
+                mapping.entries.setdefault(key, Entry(entry.line, entry.node, merged=True))
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1
+
+
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_FLOAT = re.compile(r"-?[0-9]{1,18}\.[0-9]{1,18}")
+_WORDS: dict[str, bool | None] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+
+
+def plain_value(text: str) -> str | int | float | bool | None:
+    """What an unquoted scalar means: nothing, true or false, a number, else the text itself.
+
+    `+15551234567` and `007` stay text: they are no sums.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def shown(text: str, limit: int = 80, *, line: bool = False) -> str:
+    """Text from a file as it may stand on a terminal: printable, and not too long.
+
+    `line`: also cut at a colon, after which a value may stand that is nobody's business.
+    """
+    if line and ":" in text:
+        text = text.partition(":")[0] + ":…"
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut
+    )
