@@ -1,0 +1,1 @@
+"""May we answer by ourselves (RFC 3834)? With which words? May the template say that?"""

@@ -1,0 +1,413 @@
+"""May we acknowledge this message (RFC 3834)? The table of reasons why not, as data. Pure.
+
+The reasons stand in one order. All that hold are told; the first is the reason. Silence towards
+a person costs a little; an answer to a program, a list or a victim costs much more.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.acknowledgement import signs
+from gateway.acknowledgement.organisation import same_organisation
+from gateway.domains import canonical_domain
+from gateway.message import Address, Message
+from gateway.plan import Acknowledgement, History
+from gateway.settings import Acknowledgements, FormSender, Route, Site
+from gateway.verdict import TEMPERROR, Action, Decision, Verdicts
+
+OK = "ok"
+FORM = "form"
+"""The template for letters that a declared form wrote: it names nobody."""
+RECEIVED_MAX = 25
+"""Received fields of a letter that is still answered; ordinary ones have under ten."""
+LIMITS = Acknowledgements()
+
+# RFC 5322, 3.4.1: dot-atom on both sides; letters beyond ASCII by RFC 6532.
+_ANSWERABLE = re.compile(
+    r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*@[\w-]+(?:\.[\w-]+)+", re.ASCII
+)
+_ANSWERABLE_UTF8 = re.compile(_ANSWERABLE.pattern)
+ADDRESS_MAX = 254
+"""RFC 5321, 4.5.3.1.3 less the brackets."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnIdentity:
+    """Who we are, over all sites."""
+
+    addresses: frozenset[str]
+    """Every address of ours in lower case: recipients, canonical addresses, staff, notify."""
+    domains: frozenset[str]
+    """Every domain of our sites and our own host name, canonical."""
+    is_our_message_id: Callable[[str], bool]
+    """For silence: an own-looking id is enough (`MessageIds.looks_ours`)."""
+    mute_domains: frozenset[str] = frozenset()
+    """Domains whose DMARC record refuses unsigned mail and for which we hold no key."""
+
+    def has(self, address: str) -> bool:
+        plain = without_tag(address)
+        domain = canonical_domain(plain.rpartition("@")[2])
+        return plain in self.addresses or domain in self.domains
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything the table asks about, for one message and one recipient."""
+
+    message: Message
+    verdicts: Verdicts
+    decision: Decision
+    history: History
+    site: Site
+    route: Route
+    recipient: str
+    own: OwnIdentity
+    now: datetime
+    per_author: timedelta
+    form: FormSender | None
+    target: Address | None
+    """Who would get the acknowledgement."""
+
+
+def decide(
+    message: Message,
+    verdicts: Verdicts,
+    decision: Decision,
+    history: History,
+    *,
+    site: Site,
+    route: Route,
+    recipient: str,
+    own: OwnIdentity,
+    now: datetime,
+    per_author: timedelta = LIMITS.per_author,
+) -> Acknowledgement:
+    """Whether this letter is acknowledged, to whom, with which template, and every reason not to.
+
+    `recipient` is the address of ours that was written to, without a plus-tag. The language and
+    the promise are filled in by whoever chooses the words.
+    """
+    form = declared_form(message, verdicts, site)
+    case = Case(
+        message=message,
+        verdicts=verdicts,
+        decision=decision,
+        history=history,
+        site=site,
+        route=route,
+        recipient=recipient,
+        own=own,
+        now=now,
+        per_author=per_author,
+        form=form,
+        target=find_target(message, form),
+    )
+    reasons = tuple(code for code, holds in TABLE if holds(case))
+    return Acknowledgement(
+        send=not reasons,
+        reason=reasons[0] if reasons else OK,
+        reasons=reasons,
+        to=case.target.address if case.target and not reasons else "",
+        template=(FORM if form else route.acknowledge) if route.acknowledge else "",
+    )
+
+
+# --- who would be answered -----------------------------------------------------------------------
+
+
+def declared_form(message: Message, verdicts: Verdicts, site: Site) -> FormSender | None:
+    """The site's own form that wrote this letter, proven by its client's IP or its signature."""
+    author = message.author
+    if author is None:
+        return None
+    for form in site.form_senders:
+        if author.contact == form.address.lower() and (
+            _from_network(message.arrival.session.client_ip, form.ip)
+            or (form.dkim and _signed_by(verdicts, form.dkim))
+        ):
+            return form
+    return None
+
+
+def _from_network(client: str, networks: tuple[str, ...]) -> bool:
+    try:
+        ip = ipaddress.ip_address(client)
+        return any(ip in ipaddress.ip_network(network, strict=False) for network in networks)
+    except ValueError:
+        return False
+
+
+def _signed_by(verdicts: Verdicts, domain: str) -> bool:
+    dkim = verdicts.get("dkim")
+    return dkim is not None and any(
+        statement.result == "pass"
+        and any(
+            name == "header.d" and canonical_domain(value) == domain
+            for name, value in statement.properties
+        )
+        for statement in dkim.statements
+    )
+
+
+def find_target(message: Message, form: FormSender | None) -> Address | None:
+    """The author; her Reply-To only within the proven organisation; a form's Reply-To."""
+    reply_to = message.reply_to[0] if len(message.reply_to) == 1 else None
+    if form:
+        return reply_to
+    author = message.author
+    if author and reply_to and same_organisation(author.domain, reply_to.domain):
+        return reply_to
+    return author
+
+
+def without_tag(address: str) -> str:
+    """`support@shop.example` of `Support+irate@Shop.Example`."""
+    local, _, domain = address.strip().lower().rpartition("@")
+    return f"{local.partition('+')[0]}@{domain}"
+
+
+def is_answerable(address: str) -> bool:
+    """Whether an address can stand in an envelope and a header field of ours as it is."""
+    pattern = _ANSWERABLE if address.isascii() else _ANSWERABLE_UTF8
+    return len(address.encode("utf-8", "replace")) <= ADDRESS_MAX and bool(
+        pattern.fullmatch(address)
+    )
+
+
+# --- the reasons ---------------------------------------------------------------------------------
+
+
+def _null_sender(case: Case) -> bool:
+    # RFC 5321, 4.5.5: no reply to the null path.
+    if not case.message.arrival.envelope.reverse_path:
+        return True
+    return any(value.strip() == "<>" for value in case.message.all("return-path"))
+
+
+def _auto_submitted(case: Case) -> bool:
+    # RFC 3834, 5: anything but `no`; parameters and comments may follow.
+    return any(
+        re.split(r"[;(\s]", value.strip().lower(), maxsplit=1)[0] != "no"
+        for value in case.message.all("auto-submitted")
+    )
+
+
+def _bulk(case: Case) -> bool:
+    message = case.message
+    for name in ("precedence", "x-precedence"):
+        for value in message.all(name):
+            if re.split(r"[;(\s]", value.strip().lower(), maxsplit=1)[0] in signs.BULK_WORDS:
+                return True
+    if any(name.startswith("list-") or name in signs.BULK_FIELDS for name in message.decoded):
+        return True
+    if signs.BULK_MAILERS.search(message.first("x-mailer")[:200]):
+        return True
+    return _is_newsletter(message)
+
+
+def _is_newsletter(message: Message) -> bool:
+    """A variable bounce path, and a way to unsubscribe in the text: no field need say more."""
+    local = message.arrival.envelope.reverse_path.rpartition("@")[0].lower()
+    if not re.match(r"(?:bounces?|return|news|mailing|msprvs)[._+=-]", local):
+        return False
+    text = message.plain[-signs.REPORT_TEXT_MAX :] + message.html[-4 * signs.REPORT_TEXT_MAX :]
+    return bool(signs.UNSUBSCRIBE_TEXT.search(text))
+
+
+def _asked_silence(case: Case) -> bool:
+    return any(
+        word.strip().lower() in signs.SILENCE_WORDS
+        for value in case.message.all("x-auto-response-suppress")
+        for word in re.split(r"[,;\s]+", value)
+    )
+
+
+def _auto_reply(case: Case) -> bool:
+    message = case.message
+    for name in signs.AUTO_REPLY_FIELDS:
+        if any(value.strip().lower() not in ("no", "false", "0") for value in message.all(name)):
+            return True
+    mailers = message.first("x-mailer")[:200] + "\n" + message.first("user-agent")[:200]
+    if signs.AUTO_REPLY_MAILERS.search(mailers):
+        return True
+    subject = signs.fold(message.subject)
+    if signs.AWAY_SUBJECT.match(subject):
+        return True
+    answering = bool(message.in_reply_to or message.references or case.history.answers_us)
+    if answering and signs.AWAY_ANSWER_SUBJECT.match(subject):
+        return True
+    return signs.CALENDAR_TYPE in message.content_types and (
+        message.content_types[0] == signs.CALENDAR_TYPE
+        or bool(signs.CALENDAR_SUBJECT.match(subject))
+    )
+
+
+def _bounce(case: Case) -> bool:
+    message = case.message
+    if any(message.has(name) for name in signs.REPORT_FIELDS) or _is_report(message.content_types):
+        return True
+    subject = signs.fold(message.subject)
+    if signs.BOUNCE_SUBJECT.match(subject):
+        return True
+    return bool(
+        signs.BOUNCE_REPORT_SUBJECT.match(subject)
+        and signs.REPORT_TEXT.search(message.plain[: signs.REPORT_TEXT_MAX])
+    )
+
+
+def _is_report(types: tuple[str, ...]) -> bool:
+    """A report's parts, unless they stand in a letter that somebody attached to her own."""
+    for index, kind in enumerate(types):
+        if index and kind == "message/rfc822":
+            return False
+        if kind in signs.REPORT_TYPES:
+            return True
+    return False
+
+
+def _robot_address(case: Case) -> bool:
+    path = case.message.arrival.envelope.reverse_path
+    if not case.form and signs.is_robot_path(path.rpartition("@")[0] or path):
+        return True
+    people = (case.target,) if case.form else (*case.message.authors, case.target)
+    return any(person is not None and signs.is_robot(_local(person)) for person in people)
+
+
+def _local(person: Address) -> str:
+    return person.address.rpartition("@")[0] or person.address
+
+
+def _own_address(case: Case) -> bool:
+    people = (case.target,) if case.form else (*case.message.authors, case.target)
+    return any(person is not None and _is_ours(person, case) for person in people)
+
+
+def _is_ours(person: Address, case: Case) -> bool:
+    staff = {address.lower() for address in (*case.site.staff, *case.site.calls.notify)}
+    if case.own.has(person.address) or without_tag(person.address) in staff:
+        return True
+    domain = person.domain
+    if domain in ("localhost", "localhost.localdomain") or (domain and "." not in domain):
+        return True
+    return signs.fold(_local(person)) in signs.SYSTEM_ACCOUNTS
+
+
+def _unchecked(case: Case) -> bool:
+    if case.history.missing:
+        return True
+    if case.decision.aligned or case.form:
+        return False
+    for name in ("spf", "dkim", "dmarc"):
+        verdict = case.verdicts.get(name)
+        if verdict and (
+            verdict.result == TEMPERROR
+            or any(statement.result == TEMPERROR for statement in verdict.statements)
+        ):
+            return True
+    return False
+
+
+def _loop(case: Case) -> bool:
+    message = case.message
+    if message.message_id and case.own.is_our_message_id(message.message_id):
+        return True
+    if any(case.own.has(value) for value in message.all("x-loop")):
+        return True
+    return sum(field.name == "received" for field in message.fields) > RECEIVED_MAX
+
+
+def _spam(case: Case) -> bool:
+    return case.decision.spam in ("spam", "unsure")
+
+
+def _unauthenticated(case: Case) -> bool:
+    """The author is probably a victim: an answer would be ours to blame."""
+    if case.form:
+        return False
+    if case.message.author is None or not case.decision.aligned:
+        return True
+    dmarc = case.verdicts.get("dmarc")
+    return bool(dmarc and dmarc.result == "fail" and not dmarc.details.get("trusted_sealer"))
+
+
+def _malware(case: Case) -> bool:
+    verdict = case.verdicts.get("malware") or case.verdicts.get("clamav")
+    return bool(verdict and verdict.result in ("infected", "malware", "fail"))
+
+
+def _unparsable(case: Case) -> bool:
+    """No author can be read, or none whose address we could write to as it stands."""
+    return case.target is None or not is_answerable(case.target.address)
+
+
+def _conversation(case: Case) -> bool:
+    history, message = case.history, case.message
+    if history.conversation_acknowledged or history.answers_us or history.copy:
+        return True
+    named = (*message.in_reply_to, *message.references)
+    return any(case.own.is_our_message_id(message_id) for message_id in named)
+
+
+def _rate(case: Case) -> bool:
+    if {case.site.site, "*"} & case.history.silenced:
+        return True
+    last = case.history.acknowledged.get(case.site.site)
+    return last is not None and case.now - last < case.per_author
+
+
+def _dead_address(case: Case) -> bool:
+    return case.history.dead_address
+
+
+def _not_addressed(case: Case) -> bool:
+    if case.route.not_addressed or case.form:
+        return False
+    ours = frozenset(case.site.domains)
+    return not any(
+        without_tag(person.address) == without_tag(case.recipient)
+        or without_tag(person.address) in case.own.addresses
+        or canonical_domain(person.domain) in ours
+        for person in (*case.message.to, *case.message.cc)
+    )
+
+
+def _policy(case: Case) -> bool:
+    if not (case.site.acknowledge and case.route.acknowledge) or case.route.hold:
+        return True
+    if case.decision.action >= Action.QUARANTINE:  # a letter that is held is not answered
+        return True
+    local, _, domain = without_tag(case.recipient).rpartition("@")
+    if local in ("postmaster", "abuse"):
+        return True
+    sender = case.site.address or case.recipient
+    return canonical_domain(sender.rpartition("@")[2] or domain) in case.own.mute_domains
+
+
+TABLE: tuple[tuple[str, Callable[[Case], bool]], ...] = (
+    ("null_sender", _null_sender),
+    ("auto_submitted", _auto_submitted),
+    ("bulk", _bulk),
+    ("asked_silence", _asked_silence),
+    ("auto_reply", _auto_reply),
+    ("bounce", _bounce),
+    ("robot_address", _robot_address),
+    ("own_address", _own_address),
+    ("unchecked", _unchecked),
+    ("loop", _loop),
+    ("spam", _spam),
+    ("unauthenticated", _unauthenticated),
+    ("malware", _malware),
+    ("unparsable", _unparsable),
+    ("conversation", _conversation),
+    ("rate", _rate),
+    ("dead_address", _dead_address),
+    ("not_addressed", _not_addressed),
+    ("policy", _policy),
+)
+"""product.md, section 7, in its order."""
+REASONS = tuple(code for code, _ in TABLE)
