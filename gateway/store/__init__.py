@@ -52,6 +52,10 @@ class Job:
     smtputf8: bool = False
     answerable: bool = False
     """The reverse-path is proven and the letter is not spam: a DSN may be sent to it."""
+    origin: tuple[str, ...] = ()
+    """The accepted recipients it answers for, as the sender wrote them: what a DSN may name."""
+    pressed: bool = False
+    """Made due by `retry`: a person asked for it, so it goes past any breaker."""
 
 
 @dataclass(frozen=True, slots=True)
