@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gateway.acknowledgement import signs
+from gateway.acknowledgement import signs, subjects
 from gateway.acknowledgement.organisation import same_organisation
 from gateway.domains import canonical_domain
 from gateway.message import Address, Message
@@ -232,18 +232,21 @@ def _auto_reply(case: Case) -> bool:
     for name in signs.AUTO_REPLY_FIELDS:
         if any(value.strip().lower() not in ("no", "false", "0") for value in message.all(name)):
             return True
+    # Whoever set X-Loop had a program handle the letter; our own is told as `loop`.
+    if any(not case.own.has(value) for value in message.all("x-loop")):
+        return True
     mailers = message.first("x-mailer")[:200] + "\n" + message.first("user-agent")[:200]
     if signs.AUTO_REPLY_MAILERS.search(mailers):
         return True
-    subject = signs.fold(message.subject)
-    if signs.AWAY_SUBJECT.match(subject):
+    subject = subjects.fold(message.subject)
+    if subjects.AWAY_SUBJECT.match(subject):
         return True
     answering = bool(message.in_reply_to or message.references or case.history.answers_us)
-    if answering and signs.AWAY_ANSWER_SUBJECT.match(subject):
+    if answering and subjects.AWAY_ANSWER_SUBJECT.match(subject):
         return True
     return signs.CALENDAR_TYPE in message.content_types and (
         message.content_types[0] == signs.CALENDAR_TYPE
-        or bool(signs.CALENDAR_SUBJECT.match(subject))
+        or bool(subjects.CALENDAR_SUBJECT.match(subject))
     )
 
 
@@ -251,11 +254,11 @@ def _bounce(case: Case) -> bool:
     message = case.message
     if any(message.has(name) for name in signs.REPORT_FIELDS) or _is_report(message.content_types):
         return True
-    subject = signs.fold(message.subject)
-    if signs.BOUNCE_SUBJECT.match(subject):
+    subject = subjects.fold(message.subject)
+    if subjects.BOUNCE_SUBJECT.match(subject):
         return True
     return bool(
-        signs.BOUNCE_REPORT_SUBJECT.match(subject)
+        subjects.BOUNCE_REPORT_SUBJECT.match(subject)
         and signs.REPORT_TEXT.search(message.plain[: signs.REPORT_TEXT_MAX])
     )
 
@@ -294,7 +297,7 @@ def _is_ours(person: Address, case: Case) -> bool:
     domain = person.domain
     if domain in ("localhost", "localhost.localdomain") or (domain and "." not in domain):
         return True
-    return signs.fold(_local(person)) in signs.SYSTEM_ACCOUNTS
+    return subjects.fold(_local(person)) in signs.SYSTEM_ACCOUNTS
 
 
 def _unchecked(case: Case) -> bool:

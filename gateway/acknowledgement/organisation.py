@@ -11,7 +11,7 @@ from gateway.domains import canonical_domain
 
 @cache
 def _list() -> PublicSuffixList:
-    return PublicSuffixList(accept_unknown=True, idna=True)
+    return PublicSuffixList(accept_unknown=True)
 
 
 @lru_cache(maxsize=1024)

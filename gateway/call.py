@@ -1,0 +1,103 @@
+"""Should somebody phone this customer, by when, and with what in hand? Pure.
+
+Hours move the due time and the budget decides about the card; neither changes `wanted`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, Protocol, cast
+
+from gateway.calendar import WorkingHours
+from gateway.message import Message
+from gateway.plan import CallPlan, History
+from gateway.settings import Route, Site
+from gateway.verdict import Action, Decision, Verdicts
+
+UNPROVEN_SHARE = 4
+"""Letters whose sender is not proven may use at most this part of the budget: a quarter."""
+
+Asked = Literal["yes", "no", "refused"]
+
+
+class Facts(Protocol):
+    """What was found in the letter; `gateway.facts.Facts` is one."""
+
+    @property
+    def phone(self) -> str | None: ...
+    @property
+    def extension(self) -> str: ...
+    @property
+    def orders(self) -> Sequence[str]: ...
+    @property
+    def questions(self) -> Sequence[str]: ...
+
+
+def plan_call(
+    message: Message,
+    decision: Decision,
+    verdicts: Verdicts,
+    history: History,
+    facts: Facts,
+    *,
+    site: Site,
+    route: Route,
+    now: datetime,
+    hours: WorkingHours,
+) -> CallPlan:
+    """The call for one letter at one site. Facts are filled in whatever `wanted` says."""
+    asked, score = read_asked(verdicts)
+    wanted, reason = _wanted(decision, verdicts, asked, site, route)
+    return CallPlan(
+        wanted=wanted,
+        asked=asked,
+        asked_score=score,
+        phone=facts.phone,
+        extension=facts.extension,
+        orders=tuple(facts.orders),
+        questions=tuple(facts.questions),
+        reason=reason,
+        due=hours.add_open(now, site.calls.within) if wanted else None,
+        over_budget=wanted and is_over_budget(history, site, proven=decision.aligned),
+        updates=history.open_calls.get(site.site, "") if wanted else "",
+    )
+
+
+def read_asked(verdicts: Verdicts) -> tuple[Asked, float]:
+    """The model's own reading of what the customer wants, without any policy."""
+    tone = verdicts.get("tone")
+    if tone is None:
+        return "no", 0.0
+    asked, score = tone.details.get("asked"), tone.details.get("asked_score")
+    number = float(score) if isinstance(score, int | float) else 0.0
+    return cast(Asked, asked) if asked in ("yes", "no", "refused") else "no", number
+
+
+def _wanted(
+    decision: Decision, verdicts: Verdicts, asked: Asked, site: Site, route: Route
+) -> tuple[bool, str]:
+    """Whether a call is wanted, and why or why not, in words of our own."""
+    if decision.action >= Action.QUARANTINE:
+        return False, "quarantined: looked at again on release"
+    if asked == "refused":
+        return False, "the customer refuses calls"
+    if route.call == "never":
+        return False, "the route says never"
+    taken = "; taken for spam" if decision.spam == "spam" else ""
+    if decision.irate:
+        line = site.thresholds.irate
+        at_least = site.calls.when.at_least if line is None else line
+        return True, f"irate {decision.tone_score:.2f}, at least {at_least:.2f}{taken}"
+    if route.call == "always":
+        return True, f"the route says always{taken}"
+    return False, "tone" if decision.tone == "irate" else f"not irate: {decision.tone}"
+
+
+def is_over_budget(history: History, site: Site, *, proven: bool) -> bool:
+    """Whether the site's budget of cards is used up; unproven letters have a quarter of it."""
+    count = site.calls.budget.count
+    carded = history.calls_carded
+    if carded.get(site.site, 0) >= count:
+        return True
+    return not proven and carded.get(f"{site.site}/unproven", 0) >= count // UNPROVEN_SHARE
