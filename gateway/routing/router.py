@@ -13,7 +13,7 @@ from gateway.call import plan_call
 from gateway.facts import Facts, find
 from gateway.message import Message
 from gateway.plan import Acknowledgement, CallPlan, Group, History, Plan
-from gateway.reply import TRY_LATER, Reply
+from gateway.reply import TRY_LATER, UNKNOWN_RECIPIENT, Reply
 from gateway.routing.recipients import Mailbox, Recipients
 from gateway.routing.rules import DEFAULT, Circumstances, Rule, compile_rules
 from gateway.settings import Settings, Site
@@ -61,9 +61,18 @@ class Router:
         self._hours = {site.site: WorkingHours(site.calendar) for site in settings.sites}
         self._policies = {site.site: settings.policy(site) for site in settings.sites}
 
-    def plan(self, message: Message, verdicts: Verdicts, history: History, now: datetime) -> Plan:
+    def plan(
+        self,
+        message: Message,
+        verdicts: Verdicts,
+        history: History,
+        now: datetime,
+        *,
+        accepted: bool = False,
+    ) -> Plan:
         """What happens to each recipient, and to the session: only unanimity turns a letter away.
 
+        `accepted`: it is ours already (a raw hold that is released) and cannot be turned away.
         Recipients that vanished by a reload since RCPT are held for a person, never lost.
         """
         case = Case(message, verdicts, history, now)
@@ -81,7 +90,9 @@ class Router:
                 readings[mailbox.site.site] = reading
             matches.append(self._match(recipient, mailbox, reading, case))
         action = _session_action([match.action for match in matches])
-        if action in (Action.DEFER, Action.REFUSE):
+        if not matches:
+            return Plan(Action.REFUSE, reply=UNKNOWN_RECIPIENT)
+        if action in (Action.DEFER, Action.REFUSE) and not accepted:
             groups = self._groups(matches, readings, case)
             return Plan(action, groups, _turn_away(action, message, matches[0].mailbox.site))
         taken = [replace(match, action=_lone_action(match.action)) for match in matches]
@@ -162,6 +173,7 @@ class Router:
             acknowledgement = decide_acknowledgement(
                 case.message, case.verdicts, decision, case.history, site=site, route=route,
                 recipient=first.mailbox.address, own=self._own, now=case.now,
+                per_author=self._settings.acknowledgements.per_author,
             )  # fmt: skip
         if stopped:
             acknowledgement = replace(acknowledgement, send=False)
@@ -198,7 +210,7 @@ class Router:
 
 def _session_action(actions: Sequence[Action]) -> Action:
     """Refuse or defer only when every recipient's plan says so (decisions.md)."""
-    strongest = max(actions)
+    strongest = max(actions, default=Action.REFUSE)
     if strongest in (Action.DEFER, Action.REFUSE) and set(actions) != {strongest}:
         return Action.TAG
     return strongest

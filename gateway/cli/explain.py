@@ -1,0 +1,162 @@
+"""`gateway explain`: what the pipeline finds in a message and what would happen, rule by rule.
+
+Sends and stores nothing. `--batch` reads requests from a JSONL file and prints one object a line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.progress import Progress
+
+from gateway.cli.common import config_option, load_or_exit
+from gateway.examiner import Examiner, read_request
+from gateway.explain_text import lines
+from gateway.message import Arrival
+from gateway.settings import Settings
+from gateway.store import Store
+
+WINDOW = 16
+"""Batch requests under way at a time; results keep the order of the requests."""
+
+
+@click.command("explain")
+@config_option
+@click.option("--client-ip", help="The sending client's address.")
+@click.option("--helo", help="The name it gave.")
+@click.option("--mail-from", help="The reverse-path; '' or '<>' is the null path.")
+@click.option("--rcpt", multiple=True, help="A recipient; may be repeated.")
+@click.option("--now", help="The time to judge at, ISO 8601.")
+@click.option("--history", is_flag=True, help="Use what the store remembers (reads only).")
+@click.option("--json", "as_json", is_flag=True, help="The object of the contract.")
+@click.option("--batch", type=click.Path(dir_okay=False, exists=True), help="Requests, JSONL.")
+@click.argument("messages", metavar="MESSAGE.eml…|QUEUE_ID", nargs=-1)
+def command(
+    config: str | None,
+    client_ip: str | None,
+    helo: str | None,
+    mail_from: str | None,
+    rcpt: tuple[str, ...],
+    now: str | None,
+    history: bool,
+    as_json: bool,
+    batch: str | None,
+    messages: tuple[str, ...],
+) -> None:
+    """What is found in a message, what would happen to it, and why."""
+    if bool(batch) == bool(messages):
+        raise click.UsageError("name messages, or a file of requests with --batch")
+    settings = load_or_exit(config)
+    if batch:
+        requests = _batch_requests(Path(batch))
+        raise SystemExit(asyncio.run(_explain_batch(settings, requests, history=history)))
+    given = {
+        "client_ip": client_ip,
+        "helo": helo,
+        "mail_from": mail_from,
+        "rcpt_to": list(rcpt) or None,
+        "now": now,
+    }
+    raise SystemExit(
+        asyncio.run(_explain_some(settings, messages, given, history=history, as_json=as_json))
+    )
+
+
+async def _explain_some(
+    settings: Settings,
+    messages: tuple[str, ...],
+    given: dict[str, Any],
+    *,
+    history: bool,
+    as_json: bool,
+) -> int:
+    failed = 0
+    async with Examiner.open(settings, datetime.now(UTC), history=history) as examiner:
+        for name in messages:
+            request = await _request(name, given, examiner.store)
+            found = (
+                {"path": name, "error": request}
+                if isinstance(request, str)
+                else await examiner.explain(request)
+            )
+            failed += "error" in found
+            if as_json:
+                _print(found)
+            elif "error" in found:
+                click.echo(f"{name}: {found['error']}", err=True)
+            else:
+                console = Console(highlight=False)
+                for line in lines(found):
+                    console.print(line, markup=False, soft_wrap=True)
+    return 1 if failed else 0
+
+
+async def _request(name: str, given: dict[str, Any], store: Store | None) -> Arrival | str:
+    """From a file, or from what the store keeps under a queue id; a text says what is wrong."""
+    if os.path.exists(name):  # noqa: ASYNC240, PTH110 - one look at a local file
+        return read_request({**given, "path": name}, Path(), datetime.now(UTC))
+    arrival = await store.original(name.partition(".")[0]) if store else None
+    if arrival is None:
+        return "neither a file nor a queue id that is kept here"
+    return arrival
+
+
+def _batch_requests(path: Path) -> Iterator[tuple[Any, Arrival | str]]:
+    """Each line's own `id` and what it asks; a line that cannot be read gives its error."""
+    with path.open("rb") as lines_:
+        for line in lines_:
+            if not line.strip():
+                continue
+            try:
+                asked = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                yield None, "not a JSON object"
+                continue
+            if not isinstance(asked, dict):
+                yield None, "not a JSON object"
+                continue
+            yield asked.get("id"), read_request(asked, path.parent, datetime.now(UTC))
+
+
+async def _explain_batch(
+    settings: Settings, requests: Iterator[tuple[Any, Arrival | str]], *, history: bool
+) -> int:
+    async with Examiner.open(settings, datetime.now(UTC), history=history) as examiner:
+        with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+            task = progress.add_task("explaining", total=None)
+            async for found in _in_order(examiner, requests):
+                _print(found)
+                progress.advance(task)
+    return 0
+
+
+async def _in_order(
+    examiner: Examiner, requests: Iterator[tuple[Any, Arrival | str]]
+) -> AsyncIterator[dict[str, Any]]:
+    """Answers in the order of the requests, a window of them under way at a time."""
+    window: list[asyncio.Task[dict[str, Any]]] = []
+    for given_id, request in requests:
+        window.append(asyncio.create_task(_answer(examiner, given_id, request)))
+        if len(window) >= WINDOW:
+            yield await window.pop(0)
+    for task in window:
+        yield await task
+
+
+async def _answer(examiner: Examiner, given_id: Any, request: Arrival | str) -> dict[str, Any]:
+    found = {"error": request} if isinstance(request, str) else await examiner.explain(request)
+    return found if given_id is None else {**found, "id": given_id}
+
+
+def _print(found: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(orjson.dumps(found) + b"\n")
+    sys.stdout.buffer.flush()

@@ -1,0 +1,1 @@
+"""The demonstration: a real gateway on loopback, and the letters a day may bring."""
