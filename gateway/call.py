@@ -71,7 +71,7 @@ def read_asked(verdicts: Verdicts) -> tuple[Asked, float]:
         return "no", 0.0
     asked, score = tone.details.get("asked"), tone.details.get("asked_score")
     number = float(score) if isinstance(score, int | float) else 0.0
-    return cast(Asked, asked) if asked in ("yes", "no", "refused") else "no", number
+    return cast("Asked", asked) if asked in ("yes", "no", "refused") else "no", number
 
 
 def _wanted(

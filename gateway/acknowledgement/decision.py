@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.acknowledgement import signs, subjects
-from gateway.acknowledgement.organisation import same_organisation
 from gateway.domains import canonical_domain
 from gateway.message import Address, Message
+from gateway.organisation import suffixes
 from gateway.plan import Acknowledgement, History
 from gateway.settings import Acknowledgements, FormSender, Route, Site
 from gateway.verdict import TEMPERROR, Action, Decision, Verdicts
@@ -40,19 +40,15 @@ ADDRESS_MAX = 254
 class OwnIdentity:
     """Who we are, over all sites."""
 
-    addresses: frozenset[str]
-    """Every address of ours in lower case: recipients, canonical addresses, staff, notify."""
-    domains: frozenset[str]
-    """Every domain of our sites and our own host name, canonical."""
+    is_ours: Callable[[str], bool]
+    """Whether an address, in lower case and without a plus-tag, is of our domains."""
     is_our_message_id: Callable[[str], bool]
     """For silence: an own-looking id is enough (`MessageIds.looks_ours`)."""
     mute_domains: frozenset[str] = frozenset()
     """Domains whose DMARC record refuses unsigned mail and for which we hold no key."""
 
     def has(self, address: str) -> bool:
-        plain = without_tag(address)
-        domain = canonical_domain(plain.rpartition("@")[2])
-        return plain in self.addresses or domain in self.domains
+        return self.is_ours(without_tag(address))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +159,15 @@ def find_target(message: Message, form: FormSender | None) -> Address | None:
     if author and reply_to and same_organisation(author.domain, reply_to.domain):
         return reply_to
     return author
+
+
+def same_organisation(first: str, second: str) -> bool:
+    """By the public suffix list, which needs no DNS; two names under a bare suffix are strangers.
+
+    The proven domain's own tree may be narrower (RFC 9989), which only costs a look at Reply-To.
+    """
+    mine, theirs = (suffixes().privatesuffix(canonical_domain(d)) for d in (first, second))
+    return bool(mine) and mine == theirs
 
 
 def without_tag(address: str) -> str:
@@ -370,11 +375,8 @@ def _dead_address(case: Case) -> bool:
 def _not_addressed(case: Case) -> bool:
     if case.route.not_addressed or case.form:
         return False
-    ours = frozenset(case.site.domains)
     return not any(
-        without_tag(person.address) == without_tag(case.recipient)
-        or without_tag(person.address) in case.own.addresses
-        or canonical_domain(person.domain) in ours
+        without_tag(person.address) == without_tag(case.recipient) or case.own.has(person.address)
         for person in (*case.message.to, *case.message.cc)
     )
 
@@ -384,11 +386,10 @@ def _policy(case: Case) -> bool:
         return True
     if case.decision.action >= Action.QUARANTINE:  # a letter that is held is not answered
         return True
-    local, _, domain = without_tag(case.recipient).rpartition("@")
-    if local in ("postmaster", "abuse"):
+    if without_tag(case.recipient).partition("@")[0] in ("postmaster", "abuse"):
         return True
     sender = case.site.address or case.recipient
-    return canonical_domain(sender.rpartition("@")[2] or domain) in case.own.mute_domains
+    return canonical_domain(sender.rpartition("@")[2]) in case.own.mute_domains
 
 
 TABLE: tuple[tuple[str, Callable[[Case], bool]], ...] = (

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from email.utils import format_datetime
 
+from gateway.acknowledgement.message_ids import MessageIds as MessageIds
 from gateway.domains import canonical_domain
 
 LINE = 76
