@@ -50,7 +50,7 @@ def _words(data: Any, pattern: tuple[str | None, ...]) -> Iterable[tuple[Steps, 
 def _known(
     name: str, names: Iterable[str], steps: Steps, what: str, sources: Sources, mend: str
 ) -> None:
-    known = sorted(names)
+    known = sorted(set(names))
     if name in known:
         return
     close = closest(name, known, 0.6)
