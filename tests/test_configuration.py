@@ -1,4 +1,4 @@
-"""The loader: what is right loads, what is wrong is told with its place and the mend, all at once."""
+"""The loader: what is right loads; what is wrong is told, all of it, with its place and the mend."""
 
 from __future__ import annotations
 
@@ -85,7 +85,8 @@ listen:
 workers: auto
 store: sqlite:///var/lib/gateway/gateway.db
 dns: {nameservers: ["127.0.0.1:5353"], timeout: 5s}
-limits: {message_size: 50MB, recipients: 100, connections: 500, connections_per_client: 20, idle: 5m, memory: 512MB}
+limits: {message_size: 50MB, recipients: 100, connections: 500, connections_per_client: 20,
+         idle: 5m, memory: 512MB}
 filters:
   - {use: spf}
   - {use: dkim}
@@ -109,9 +110,11 @@ next_hop: mailbox
 signing: {domain: shop.example, selector: gw, key: !file keys/shop.pem}
 orders: ['\b(?:order|#)\s*(?P<order>\d{5,10})']
 routes:                                    # first match wins
-  - {to: billing@shop.example, deliver_to: [accounts@inside.example], acknowledge: received, answer_within: 1 working day}
+  - {to: billing@shop.example, deliver_to: [accounts@inside.example],
+     acknowledge: received, answer_within: 1 working day}
   - {to: "*@shop.example", acknowledge: received}
-calls: {when: {tone: irate, at_least: 0.8}, notify: [oncall@inside.example], within: 30m, budget: 20 per day}
+calls: {when: {tone: irate, at_least: 0.8}, notify: [oncall@inside.example], within: 30m,
+        budget: 20 per day}
 tags: {headers: true, plus_address: false, subject: false}
 """
 
