@@ -116,11 +116,11 @@ class Signer:
         return finish("DKIM-Signature", tags, fields, self.key)
 
 
-def choose(fields: Sequence[Field]) -> tuple[list[str], list[bytes]]:
+def choose(fields: Sequence[Field], also: Sequence[str] = ()) -> tuple[list[str], list[bytes]]:
     """The names for h= and the canonical fields they stand for, in one order."""
     names: list[str] = []
     canonical: list[bytes] = []
-    for name in SIGNED:
+    for name in (*SIGNED, *also):
         # From the bottom up, as a verifier takes them (5.4.2).
         instances = [field for field in fields if field.name == name][::-1]
         names += [name] * (len(instances) + (name in OVERSIGNED))
@@ -147,16 +147,17 @@ def finish(name: str, tags: Sequence[str], fields: Sequence[bytes], key: Signing
 
 
 def fold(name: str, tags: Sequence[str]) -> bytes:
-    """A field of tags without its final CRLF, no line longer than need be (RFC 5322, 2.2.3)."""
-    lines, line = [], f"{name}:"
+    """A field of tags without its final CRLF, in lines of moderate length (RFC 5322, 2.2.3)."""
+    lines = [f"{name}:"]
     for tag in tags:
-        for word in _words(tag):
-            if len(line) + len(word) > LINE and line.strip():
-                lines.append(line)
-                line = "\t"
-            line += word if line in ("\t",) else (f" {word}" if word.startswith(tag[:2]) else word)
-        line += ";"
-    return "\r\n".join([*lines, line.removesuffix(";")]).encode()
+        ending = ";" if tag is not tags[-1] else ""
+        for number, word in enumerate(_words(tag + ending)):
+            space = "" if number else " "
+            if len(lines[-1]) + len(word) >= LINE:
+                lines.append("\t")
+                space = ""
+            lines[-1] += space + word
+    return "\r\n".join(lines).encode()
 
 
 def _words(tag: str) -> list[str]:

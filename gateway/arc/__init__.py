@@ -1,0 +1,1 @@
+"""Authenticated Received Chain (RFC 8617): judging chains, and sealing what we change."""

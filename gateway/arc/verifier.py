@@ -1,0 +1,104 @@
+"""Judging a chain (RFC 8617, 5.2)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.arc.chain import (
+    ArcSet,
+    Seal,
+    check_validation,
+    parse_message_signature,
+    parse_seal,
+    parse_sets,
+)
+from gateway.dkim.canonical import CanonicalMessage, canonical
+from gateway.dkim.key import PublicKey, find_keys
+from gateway.dkim.signature import Signature, without_b
+from gateway.dkim.tags import MalformedError
+from gateway.dkim.verifier import check_body, header_data, usable_keys
+from gateway.message import Message
+from gateway.resolver import DnsError, Resolver
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """What became of a message's chain."""
+
+    result: str
+    """none, pass, fail, temperror."""
+    reason: str = ""
+    instance: int = 0
+    """The highest instance."""
+    seals: tuple[Seal, ...] = ()
+    """By instance; empty unless the structure holds."""
+    sets: tuple[ArcSet, ...] = ()
+    signature: Signature | None = None
+    """The newest message signature."""
+
+
+async def verify_chain(message: Message, resolver: Resolver) -> Chain:
+    """Judge the ARC sets of a message; never raises."""
+    try:
+        sets = parse_sets(message.fields)
+    except MalformedError as error:
+        return Chain("fail", str(error))
+    if not sets:
+        return Chain("none", "not sealed")
+    try:
+        seals = [parse_seal(one.seal.value) for one in sets]
+        check_validation(seals)
+        signature = parse_message_signature(sets[-1].signature.value)
+        await _check(message, sets, seals, signature, resolver)
+    except MalformedError as error:
+        return Chain("fail", str(error), len(sets))
+    except DnsError as error:
+        return Chain("temperror", str(error), len(sets))
+    return Chain("pass", "", len(sets), tuple(seals), tuple(sets), signature)
+
+
+async def _check(
+    message: Message,
+    sets: Sequence[ArcSet],
+    seals: Sequence[Seal],
+    signature: Signature,
+    resolver: Resolver,
+) -> None:
+    """Check the newest message signature and every seal. Raises MalformedError, DnsError."""
+    reading = canonical(message)
+    if signature.expired(message.arrival.time):
+        raise MalformedError("message signature expired")
+    reason, covered, total = await check_body(reading, signature)
+    if reason or covered != total:
+        raise MalformedError(reason or "l= does not cover the body")
+    wanted = [(seal.selector, seal.domain) for seal in seals]
+    wanted.append((signature.selector, signature.domain))
+    *for_seals, for_signature = await asyncio.gather(*(find_keys(resolver, *one) for one in wanted))
+    data = header_data(reading, sets[-1].signature, signature)
+    if not _verifies(usable_keys(for_signature, signature), signature.octets, data):
+        raise MalformedError(f"bad message signature of instance {len(sets)}")
+    for number in range(len(sets), 0, -1):
+        seal, keys = seals[number - 1], for_seals[number - 1]
+        usable = [key for key in keys if seal.algorithm == f"{key.kind}-sha256"]
+        if not _verifies(usable, seal.octets, sealed_data(reading, sets[:number])):
+            raise MalformedError(f"bad seal of instance {number}")
+        await asyncio.sleep(0)
+
+
+def sealed_data(reading: CanonicalMessage, sets: Sequence[ArcSet]) -> bytes:
+    """What the last of these sets' seal covers: all of them, in order (5.1.1)."""
+    lines: list[bytes] = []
+    for one in sets:
+        lines += [
+            reading.field(one.results, "relaxed"),
+            reading.field(one.signature, "relaxed"),
+            reading.field(one.seal, "relaxed"),
+        ]
+    lines[-1] = without_b(lines[-1])
+    return b"\r\n".join(lines)
+
+
+def _verifies(keys: Sequence[PublicKey], octets: bytes, data: bytes) -> bool:
+    return any(key.verifies(octets, data) for key in keys)
