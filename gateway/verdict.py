@@ -164,7 +164,9 @@ def _word(name: str, verdict: Verdict, policy: Policy) -> str:
     if name == "spam" and verdict.score is not None and not verdict.troubled:
         return spam_word(verdict.score, policy.thresholds)
     if name == "dmarc" and verdict.result == "fail":
-        return f"fail-{verdict.details.get('policy') or 'none'}"
+        # What remains of the policy after t=y and a trusted sealer, else as published.
+        policy = verdict.details.get("applied", verdict.details.get("policy"))
+        return f"fail-{policy or 'none'}"
     return verdict.result
 
 

@@ -49,6 +49,8 @@ class Services:
     """Model names or paths by head group -> the one shared Scorer (gateway.learning.scorer)."""
     hostname: str = "localhost"
     trusted_sealers: tuple[str, ...] = ()
+    organisational_domain: str = "tree"
+    """How dmarc tells which domains belong together: tree (RFC 9989) or psl."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """Bounds such as `signatures`, `text`, `links` (decisions.md, Bounds)."""
 

@@ -153,7 +153,7 @@ class DmarcFilter:
 
 def build(options: Options, services: Services) -> DmarcFilter:
     """The option `organisational_domain` is `tree` (RFC 9989) or `psl`."""
-    method = options.get("organisational_domain", "tree")
+    method = options.get("organisational_domain", services.organisational_domain)
     if method not in ("tree", "psl"):
         raise ValueError("organisational_domain is tree or psl")
     organisation = TreeWalk if method == "tree" else SuffixList
