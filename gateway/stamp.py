@@ -22,6 +22,7 @@ from gateway.verdict import Verdicts
 OUR_PREFIXES = ("x-gateway-", "x-spam-")
 PRIORITY_FIELDS = frozenset({"importance", "x-priority", "x-msmail-priority", "priority"})
 SUBJECT_TOKEN = "GW_CALL"  # noqa: S105 - a word for mail filters, no secret
+METHODS = ("spf", "dkim", "dmarc", "arc")
 FOLD_AT = 78
 
 
@@ -71,7 +72,7 @@ class Stamper:
         """Name and value of every field we prepend, in order, unfolded."""
         result = [
             ("Received", self._received(message, group)),
-            ("Authentication-Results", authentication_results.value(self.hostname, verdicts)),
+            ("Authentication-Results", self._results(verdicts)),
         ]
         if self.header_tags.get(group.site, True):
             result += self._spam(group)
@@ -82,6 +83,17 @@ class Stamper:
         if group.call.wanted and not self._kept_priority(message, verdicts):
             result += [("Importance", "high"), ("X-Priority", "1")]
         return result
+
+    def _results(self, verdicts: Verdicts) -> str:
+        """RFC 8601, one resinfo for each thing checked, in the order of contract.md."""
+        statements = [
+            statement
+            for name in METHODS
+            if name in verdicts
+            for statement in verdicts[name].statements
+        ]
+        field = authentication_results.render(self.hostname, statements).decode("ascii")
+        return field.partition(": ")[2].replace("\r\n\t", " ").strip()
 
     def _received(self, message: Message, group: Group) -> str:
         """RFC 5321, 4.4. A lone recipient is named; several are never shown to each other."""
@@ -170,15 +182,8 @@ def spam_points(score: float, threshold: float) -> float:
 def signed_names(verdicts: Verdicts) -> frozenset[str]:
     """Lower-cased names of the fields that passing DKIM signatures cover."""
     dkim = verdicts.get("dkim")
-    signatures = dkim.details.get("signatures") if dkim else None
-    if not isinstance(signatures, list):
-        return frozenset()
-    return frozenset(
-        str(name).lower()
-        for signature in signatures
-        if isinstance(signature, dict) and signature.get("result") == "pass"
-        for name in _list(signature.get("signed_fields"))
-    )
+    covered = dkim.details.get("covered") if dkim else None
+    return frozenset(str(name).lower() for name in _list(covered))
 
 
 def _list(value: object) -> list[object]:
