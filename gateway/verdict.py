@@ -165,8 +165,8 @@ def _word(name: str, verdict: Verdict, policy: Policy) -> str:
         return spam_word(verdict.score, policy.thresholds)
     if name == "dmarc" and verdict.result == "fail":
         # What remains of the policy after t=y and a trusted sealer, else as published.
-        policy = verdict.details.get("applied", verdict.details.get("policy"))
-        return f"fail-{policy or 'none'}"
+        wish = verdict.details.get("applied", verdict.details.get("policy"))
+        return f"fail-{wish or 'none'}"
     return verdict.result
 
 
