@@ -1,0 +1,150 @@
+"""The right to acknowledge: taken at most once a conversation, and within the limits.
+
+Taken inside keep's transaction, so that two copies that arrive together cannot both have it.
+"""
+
+# ruff: noqa: S608 - only names of our own and question marks are put into statements
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from gateway.plan import Claim
+from gateway.settings import Acknowledgements, Rate
+from gateway.store.notes import alert, note
+from gateway.store.sql import Connection, Transaction, moment, safe, span
+
+EVERYTHING = "*"
+"""The breaker for all sites."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`acknowledgements` of the configuration, with times in microseconds."""
+
+    per_author: int
+    per_domain: tuple[int, int]
+    per_site: tuple[int, int]
+    in_all: tuple[int, int]
+    pause: int
+
+    @classmethod
+    def of(cls, settings: Acknowledgements) -> Limits:
+        def pair(rate: Rate) -> tuple[int, int]:
+            return rate.count, span(rate.period)
+
+        return cls(
+            per_author=span(settings.per_author),
+            per_domain=pair(settings.per_domain),
+            per_site=pair(settings.per_site),
+            in_all=pair(settings.in_all),
+            pause=span(settings.pause),
+        )
+
+
+def take(
+    tx: Transaction, claim: Claim, conversation: str, queue_id: str, now: int, limits: Limits
+) -> bool:
+    """Take the right to acknowledge; False, with a note of the reason, if it cannot be had."""
+    claim = replace(
+        claim,
+        contact=safe(claim.contact.lower()),
+        conversation=conversation or safe(claim.conversation) or queue_id,
+    )
+    reason = _refusal(tx, claim, queue_id, now, limits)
+    if not reason:
+        tx.db.execute(
+            "INSERT INTO acknowledgements (contact, site, conversation, domain, at, letter_id) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (*_key(claim), _domain(claim), now, claim.letter_id),
+        )
+        return True
+    note(tx, queue_id, now, "not acknowledged", reason)
+    return False
+
+
+def _key(claim: Claim) -> tuple[str, str, str]:
+    return claim.contact, claim.site, claim.conversation
+
+
+def _domain(claim: Claim) -> str:
+    return claim.contact.rpartition("@")[2]
+
+
+def _refusal(tx: Transaction, claim: Claim, queue_id: str, now: int, limits: Limits) -> str:
+    db = tx.db
+    if db.execute(
+        "SELECT 1 FROM acknowledgements WHERE contact = ? AND site = ? AND conversation = ?",
+        _key(claim),
+    ).fetchone():
+        return "conversation"
+    if db.execute(
+        "SELECT 1 FROM acknowledgements WHERE contact = ? AND site = ? AND at > ?",
+        (claim.contact, claim.site, now - limits.per_author),
+    ).fetchone():
+        return "rate: the author had one"
+    if silenced(db, now) & {claim.site, EVERYTHING}:
+        return "rate: paused"
+    count, period = limits.per_domain
+    if not claim.large_provider and _used(db, "domain", _domain(claim), now - period) >= count:
+        return "rate: the domain had enough"
+    count, period = limits.per_site
+    if _used(db, "site", claim.site, now - period) >= count:
+        return _trip(tx, claim.site, queue_id, now, limits)
+    count, period = limits.in_all
+    if _used_in_all(db, now - period, count) >= count:
+        return _trip(tx, EVERYTHING, queue_id, now, limits)
+    return ""
+
+
+def _used(db: Connection, column: str, value: str, since: int) -> int:
+    row = db.execute(
+        f"SELECT count(*) FROM acknowledgements WHERE {column} = ? AND at > ?",
+        (value, since),
+    ).fetchone()
+    return int(row[0])
+
+
+def _used_in_all(db: Connection, since: int, most: int) -> int:
+    row = db.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM acknowledgements WHERE at > ? LIMIT ?) AS latest",
+        (since, most),
+    ).fetchone()
+    return int(row[0])
+
+
+def _trip(tx: Transaction, scope: str, queue_id: str, now: int, limits: Limits) -> str:
+    """Open the breaker and tell the administrator once; it closes by itself."""
+    tx.db.execute(
+        "INSERT INTO breakers (scope, opened, until) VALUES (?, ?, ?) "
+        "ON CONFLICT (scope) DO UPDATE SET opened = excluded.opened, until = excluded.until",
+        (scope, now, now + limits.pause),
+    )
+    which = "all sites" if scope == EVERYTHING else f"site {scope}"
+    alert(tx, queue_id, now, f"acknowledgements of {which} are paused: too many in a short time")
+    return "rate: paused"
+
+
+# --- what recall asks --------------------------------------------------------------------------
+
+
+def silenced(db: Connection, now: int) -> frozenset[str]:
+    rows = db.execute("SELECT scope FROM breakers WHERE until > ?", (now,))
+    return frozenset(scope for (scope,) in rows)
+
+
+def last_by_site(db: Connection, contact: str, since: int) -> Mapping[str, datetime]:
+    rows = db.execute(
+        "SELECT site, max(at) FROM acknowledgements WHERE contact = ? AND at > ? GROUP BY site",
+        (contact, since),
+    )
+    return {site: moment(at) for site, at in rows}
+
+
+def conversation_acknowledged(db: Connection, conversation: str) -> bool:
+    return bool(conversation) and bool(
+        db.execute(
+            "SELECT 1 FROM acknowledgements WHERE conversation = ? LIMIT 1", (conversation,)
+        ).fetchone()
+    )

@@ -1,0 +1,88 @@
+"""Contents too large for a row: one synced file each, `spool/ab/QUEUE_ID`.
+
+The file is written before the row that names it; a crash in between leaves a file nobody knows,
+which `strays` finds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import re
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from gateway.message import Octets
+from gateway.store import NoSpaceError
+
+INLINE = 64 << 10
+"""Contents of at most so many octets stand in their row."""
+_PIECE = 1 << 20
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+
+
+class Spool:
+    def __init__(self, folder: Path, reserve: int) -> None:
+        self._folder = folder
+        self._reserve = reserve
+        """Octets of disk that stay free."""
+
+    def path(self, queue_id: str) -> Path:
+        if not _NAME.fullmatch(queue_id):
+            raise ValueError("a queue id is letters, digits, - and _")
+        return self._folder / hashlib.sha256(queue_id.encode()).hexdigest()[:2] / queue_id
+
+    def check_space(self, size: int) -> None:
+        """Raise NoSpaceError unless `size` octets fit and the reserve stays free."""
+        disk = os.statvfs(self._folder)
+        if disk.f_bavail * disk.f_frsize < self._reserve + size:
+            raise NoSpaceError("the disk is fuller than allowed")
+
+    def write(self, queue_id: str, content: Octets) -> None:
+        """Write and sync the file and its folder; blocks."""
+        path = self.path(queue_id)
+        if not path.parent.is_dir():
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            _sync_folder(self._folder)
+        unfinished = path.with_name(f"{queue_id}.new")
+        with open(unfinished, "wb", opener=_private) as file:
+            file.writelines(
+                content[start : start + _PIECE] for start in range(0, len(content), _PIECE)
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+        _sync_folder(path.parent)
+
+    def map(self, queue_id: str) -> Octets:
+        """The content, paged in as it is read. Raises OSError or ValueError if it is not there."""
+        with self.path(queue_id).open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def remove_all(self, queue_ids: Iterable[str]) -> None:
+        for queue_id in queue_ids:
+            with suppress(FileNotFoundError):
+                self.path(queue_id).unlink()
+
+    def strays(self, older_than: float) -> Iterator[Path]:
+        """Files last changed so many seconds ago or earlier; whether they are known is not said."""
+        oldest = time.time() - older_than
+        for path in self._folder.glob("[0-9a-f][0-9a-f]/*"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime <= oldest:
+                    yield path
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,195 @@
+"""Customers to be phoned: one open call for each contact and site.
+
+A letter whose author is not proven never changes the call of one who is: both stand apart.
+"""
+
+# ruff: noqa: S608 - only names of our own and question marks are put into statements
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from gateway.plan import Call
+from gateway.store.notes import note
+from gateway.store.sql import (
+    Connection,
+    Transaction,
+    micros,
+    moment,
+    moment_or_none,
+    safe,
+    span,
+)
+
+DAY = span(timedelta(days=1))
+UNPROVEN = "/unproven"
+"""What follows the site's name where calls of unproven authors are counted or named apart."""
+
+
+def keep_call(tx: Transaction, call: Call, now: int) -> str:
+    """Open a call or bring the open one up to date; gives the id under which it stands."""
+    contact = safe(call.contact.lower())
+    row = tx.db.execute(
+        "SELECT id, orders, questions, phrases, phone, extension, due FROM calls "
+        "WHERE contact = ? AND site = ? AND proven = ? AND state = 'open'",
+        (contact, call.site, call.proven),
+    ).fetchone()
+    if row is None:
+        _open(tx, call, contact)
+        return call.id
+    id_, orders, questions, phrases, phone, extension, due = row
+    dues = [time for time in (due, call.due and micros(call.due)) if time is not None]
+    tx.db.execute(
+        "UPDATE calls SET changed = ?, due = ?, queue_id = ?, name = ?, phone = ?, extension = ?, "
+        "orders = ?, questions = ?, phrases = ?, reason = ? WHERE id = ?",
+        (
+            now,
+            min(dues, default=None),  # what was promised earlier still holds
+            call.queue_id,
+            safe(call.name),
+            call.phone or phone,
+            safe(call.extension) if call.phone else extension,
+            _joined(orders, call.orders),
+            _joined(questions, call.questions),
+            _json(call.phrases) if call.phrases else phrases,
+            safe(call.reason),
+            id_,
+        ),
+    )
+    note(tx, call.queue_id, now, "call", f"{id_} brought up to date")
+    return str(id_)
+
+
+def _open(tx: Transaction, call: Call, contact: str) -> None:
+    tx.db.execute(
+        "INSERT INTO calls (id, site, contact, proven, state, opened, changed, over_budget, due, "
+        "queue_id, name, phone, extension, orders, questions, phrases, reason, updates) "
+        "VALUES (?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            call.id,
+            call.site,
+            contact,
+            call.proven,
+            micros(call.opened),
+            micros(call.opened),
+            call.over_budget,
+            None if call.due is None else micros(call.due),
+            call.queue_id,
+            safe(call.name),
+            call.phone,
+            safe(call.extension),
+            _json(call.orders),
+            _json(call.questions),
+            _json(call.phrases),
+            safe(call.reason),
+            call.updates,
+        ),
+    )
+
+
+MOST = 50
+"""Orders or questions one call holds."""
+
+
+def _json(words: Sequence[str]) -> str:
+    return json.dumps(words)
+
+
+def _joined(before: str, new: Sequence[str]) -> str:
+    return _json(list(dict.fromkeys((*json.loads(before), *new)))[:MOST])
+
+
+def close_call(tx: Transaction, id_: str, outcome: str, who: str, now: int) -> bool:
+    row = tx.db.execute(
+        "UPDATE calls SET state = 'done', outcome = ?, closed_by = ?, changed = ? "
+        "WHERE id = ? AND state = 'open' RETURNING queue_id",
+        (safe(outcome), safe(who), now, id_),
+    ).fetchone()
+    if row is None:
+        return False
+    note(tx, row[0], now, "call", f"{id_} done: {outcome}", who)
+    return True
+
+
+# --- what recall and the commands ask ----------------------------------------------------------
+
+
+def open_calls(db: Connection, contact: str) -> Mapping[str, str]:
+    rows = db.execute(
+        "SELECT site, proven, id FROM calls WHERE contact = ? AND state = 'open'", (contact,)
+    )
+    return {site if proven else site + UNPROVEN: id_ for site, proven, id_ in rows}
+
+
+def carded(
+    db: Connection, sites: Collection[str] | None, now: int, periods: Mapping[str, int]
+) -> Mapping[str, int]:
+    """Cards sent within each site's period; those of unproven authors count again under their key.
+
+    `sites` are those that matter; None is all of them.
+    """
+    found: dict[str, int] = {}
+    for site in _sites(db, now, periods) if sites is None else sites:
+        rows = db.execute(
+            "SELECT proven, count(*) FROM calls WHERE site = ? AND opened > ? "
+            "AND over_budget = 0 GROUP BY proven",
+            (site, now - periods.get(site, DAY)),
+        )
+        for proven, count in rows.fetchall():
+            found[site] = found.get(site, 0) + count
+            if not proven:
+                found[site + UNPROVEN] = count
+    return found
+
+
+def _sites(db: Connection, now: int, periods: Mapping[str, int]) -> list[str]:
+    longest = max(periods.values(), default=DAY)
+    rows = db.execute("SELECT DISTINCT site FROM calls WHERE opened > ?", (now - longest,))
+    return [site for (site,) in rows]
+
+
+_COLUMNS = (
+    "id, site, queue_id, contact, name, phone, extension, orders, questions, phrases, reason, due, "
+    "opened, proven, over_budget, updates, state, outcome"
+)
+
+
+def calls(db: Connection, site: str, *, all_: bool) -> Sequence[Call]:
+    """Open ones by the time they are due; with `all_` the closed ones too."""
+    where, values = ["1 = 1"], list[Any]()
+    if site:
+        where.append("site = ?")
+        values.append(site)
+    if not all_:
+        where.append("state = 'open'")
+    rows = db.execute(
+        f"SELECT {_COLUMNS} FROM calls WHERE {' AND '.join(where)} "
+        "ORDER BY coalesce(due, opened), id",
+        values,
+    )
+    return [_call(row) for row in rows]
+
+
+def _call(row: Sequence[Any]) -> Call:
+    return Call(
+        id=row[0],
+        site=row[1],
+        queue_id=row[2],
+        contact=row[3],
+        name=row[4],
+        phone=row[5],
+        extension=row[6],
+        orders=tuple(json.loads(row[7])),
+        questions=tuple(json.loads(row[8])),
+        phrases=tuple(json.loads(row[9])),
+        reason=row[10],
+        due=moment_or_none(row[11]),
+        opened=moment(row[12]),
+        proven=bool(row[13]),
+        over_budget=bool(row[14]),
+        updates=row[15],
+        state="open" if row[16] == "open" else "done",
+        outcome=row[17],
+    )

@@ -1,0 +1,241 @@
+"""Leasing letters that are due: fair between next hops, and between new mail and the backlog."""
+
+# ruff: noqa: S608 - only names of our own and question marks are put into statements
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+from typing import Any
+
+from gateway.message import Octets
+from gateway.store import Job
+from gateway.store.counts import OWED
+from gateway.store.letters import end_waiting, set_states
+from gateway.store.notes import alert, note
+from gateway.store.sql import Connection, Transaction, marks, moment
+
+STRIKES = 3
+"""Leases in a row that may run out before a letter is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    number: int
+    state: str
+    kind: str
+    due: int
+
+
+def next_hops(db: Connection) -> list[str]:
+    """Those with a letter that has a time: one index seek each, however long the queue is."""
+    rows = db.execute(
+        "WITH RECURSIVE hops (hop) AS ("
+        " SELECT min(next_hop) FROM letters WHERE due IS NOT NULL"
+        " UNION ALL"
+        " SELECT (SELECT min(next_hop) FROM letters WHERE due IS NOT NULL AND next_hop > hop)"
+        " FROM hops WHERE hop IS NOT NULL"
+        ") SELECT hop FROM hops WHERE hop IS NOT NULL"
+    )
+    return [hop for (hop,) in rows]
+
+
+def next_due(db: Connection, but_not: frozenset[str]) -> int | None:
+    """When the next letter or lease is due, among the next hops that are not left out."""
+    times = [
+        db.execute(
+            "SELECT min(due) FROM letters WHERE next_hop = ? AND backlog = ? AND due IS NOT NULL",
+            (hop, backlog),
+        ).fetchone()[0]
+        for hop in next_hops(db)
+        if hop not in but_not
+        for backlog in (0, 1)
+    ]
+    return min((time for time in times if time is not None), default=None)
+
+
+def claim(
+    tx: Transaction,
+    now: int,
+    until: int,
+    limit: int,
+    but_not: frozenset[str],
+    spooled: Callable[[str], Octets],
+    *,
+    backlog_first: bool,
+) -> Sequence[Job]:
+    """Lease up to `limit` letters until `until`; `spooled` opens a content that is in the spool."""
+    chosen = _choose(tx.db, now, limit, but_not, backlog_first=backlog_first)
+    ready = [due for due in chosen if due.state != "active" or _survives(tx, due, now)]
+    if not ready:
+        return []
+    lease = secrets.token_hex(8)
+    numbers = [due.number for due in ready]
+    late = [due.number for due in ready if due.state == "waiting"]
+    if late:
+        tx.db.execute(f"UPDATE letters SET late = 1 WHERE number IN ({marks(len(late))})", late)
+    rows = tx.db.execute(
+        "UPDATE letters SET state = 'active', lease = ?, due = ? "
+        f"WHERE number IN ({marks(len(numbers))}) RETURNING number, id, message, kind, site, "
+        "next_hop, reverse_path, prefix, cuts, attempts, accepted, smtputf8, answerable, late, "
+        "origin, one_to_one, pressed",
+        (lease, until, *numbers),
+    ).fetchall()
+    by_number = {row[0]: row for row in rows}
+    return _jobs(tx, [by_number[number] for number in numbers], lease, now, spooled)
+
+
+def _choose(
+    db: Connection, now: int, limit: int, but_not: frozenset[str], *, backlog_first: bool
+) -> list[_Due]:
+    hops = [hop for hop in next_hops(db) if hop not in but_not]
+    lanes = [_in_turn([_lane(db, hop, backlog, now, limit) for hop in hops]) for backlog in (0, 1)]
+    if backlog_first:
+        lanes.reverse()
+    if but_not:
+        lanes.append(_pressed(db, but_not, now, limit))
+    return _in_turn(lanes)[:limit]
+
+
+def _pressed(db: Connection, hops: frozenset[str], now: int, limit: int) -> list[_Due]:
+    """Letters a person wants tried now, though their next hop is left out."""
+    rows = db.execute(
+        "SELECT number, state, kind, due FROM letters WHERE pressed = 1 AND due <= ? "
+        f"AND next_hop IN ({marks(len(hops))}) ORDER BY due LIMIT ?",
+        (now, *hops, limit),
+    )
+    return [_Due(*row) for row in rows]
+
+
+def _lane(db: Connection, hop: str, backlog: int, now: int, limit: int) -> list[_Due]:
+    rows = db.execute(
+        "SELECT number, state, kind, due FROM letters "
+        "WHERE next_hop = ? AND backlog = ? AND due IS NOT NULL AND due <= ? "
+        "ORDER BY due, number LIMIT ?",
+        (hop, backlog, now, limit),
+    )
+    return [_Due(*row) for row in rows]
+
+
+def _in_turn(lanes: Iterable[list[_Due]]) -> list[_Due]:
+    """One of each lane, then the next of each."""
+    full = [lane for lane in lanes if lane]
+    if len(full) == 1:
+        return full[0]
+    return [due for due in chain.from_iterable(zip_longest(*full)) if due is not None]
+
+
+def _survives(tx: Transaction, due: _Due, now: int) -> bool:
+    """Whether a letter whose lease ran out may be tried again."""
+    id_, queue_id, strikes, wish, why = tx.db.execute(
+        "UPDATE letters SET strikes = strikes + 1, backlog = 1, lease = '' WHERE number = ? "
+        "RETURNING id, (SELECT queue_id FROM messages m WHERE m.number = message), "
+        "strikes, wish, why",
+        (due.number,),
+    ).fetchone()
+    if due.kind == "acknowledgement":
+        # It may have gone out: at most once is what we promise.
+        note(tx, queue_id, now, "unknown", f"{id_}: its worker stopped while sending it")
+        set_states(tx, due.number, OWED, "unknown", now)
+        return False
+    if wish:
+        note(tx, queue_id, now, "held" if wish == "hold" else "dropped", f"{id_}: {why}")
+        set_states(tx, due.number, OWED, "held" if wish == "hold" else "dropped", now, why)
+    elif strikes >= STRIKES:
+        why = "stopped its worker three times"
+        alert(tx, queue_id, now, f"{id_} is held: {why}")
+        set_states(tx, due.number, OWED, "held", now, why)
+    else:
+        note(tx, queue_id, now, "lease over", f"{id_}: its worker stopped, it is tried again")
+        return True
+    end_waiting(tx, id_, queue_id, now)
+    return False
+
+
+def _jobs(
+    tx: Transaction,
+    rows: Sequence[Any],
+    lease: str,
+    now: int,
+    spooled: Callable[[str], Octets],
+) -> list[Job]:
+    owed = _recipients(tx.db, [row[0] for row in rows])
+    originals = _originals(tx.db, {row[2] for row in rows})
+    own = _own_mail(tx.db, [row[0] for row in rows])
+    jobs = []
+    for row in rows:
+        number, id_, message, kind, site, hop, reverse_path, prefix, cuts = row[:9]
+        attempts, accepted, smtputf8, answerable, late, origin, one_to_one, pressed = row[9:]
+        named = owed[number] if one_to_one else json.loads(origin) if origin else ()
+        queue_id, stored, inline = originals[message]
+        content: Octets | None = inline
+        if number in own:
+            content = own[number][1 if late and own[number][1] is not None else 0]
+        elif stored == "spool":
+            try:
+                content = spooled(queue_id)
+            except (OSError, ValueError):
+                content = None
+        if content is None:
+            _without_content(tx, number, id_, queue_id, now)
+            continue
+        jobs.append(
+            Job(
+                letter_id=id_,
+                queue_id=queue_id,
+                kind=kind,
+                site=site,
+                next_hop=hop,
+                reverse_path=reverse_path,
+                recipients=tuple(owed[number]),
+                prefix=prefix,
+                cuts=tuple((start, end) for start, end in json.loads(cuts)) if cuts else (),
+                content=content,
+                attempts=attempts,
+                accepted=moment(accepted),
+                lease=lease,
+                smtputf8=bool(smtputf8),
+                answerable=bool(answerable),
+                origin=tuple(named),
+                pressed=bool(pressed),
+            )
+        )
+    return jobs
+
+
+def _recipients(db: Connection, letters: Sequence[int]) -> dict[int, list[str]]:
+    """Those still owed, by letter."""
+    found: dict[int, list[str]] = {number: [] for number in letters}
+    for letter, address, state in db.execute(
+        f"SELECT letter, address, state FROM recipients WHERE letter IN ({marks(len(letters))}) "
+        "ORDER BY letter, position",
+        letters,
+    ):
+        if state in OWED:
+            found[letter].append(address)
+    return found
+
+
+def _originals(db: Connection, messages: set[int]) -> dict[int, tuple[str, str, bytes | None]]:
+    rows = db.execute(
+        "SELECT number, queue_id, stored, content FROM messages "
+        f"WHERE number IN ({marks(len(messages))})",
+        tuple(messages),
+    )
+    return {number: (queue_id, stored, content) for number, queue_id, stored, content in rows}
+
+
+def _own_mail(db: Connection, letters: Sequence[int]) -> dict[int, tuple[bytes, bytes | None]]:
+    rows = db.execute(
+        f"SELECT letter, own, late FROM own_mail WHERE letter IN ({marks(len(letters))})", letters
+    )
+    return {letter: (own, late) for letter, own, late in rows}
+
+
+def _without_content(tx: Transaction, number: int, id_: str, queue_id: str, now: int) -> None:
+    why = "its content is missing from the store"
+    alert(tx, queue_id, now, f"{id_} is held: {why}")
+    set_states(tx, number, OWED, "held", now, why)
+    end_waiting(tx, id_, queue_id, now)

@@ -1,0 +1,203 @@
+"""Writing a message and its letters."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from gateway.message import Arrival
+from gateway.plan import Letter
+from gateway.store.bodies import INLINE
+from gateway.store.counts import tally
+from gateway.store.notes import note
+from gateway.store.sql import Transaction, micros, safe, span
+
+RAW_HOP = ""
+"""The next hop of a raw hold: it has none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The message a letter belongs to, as far as its row needs it."""
+
+    number: int
+    time: int
+    size: int
+
+
+def insert_message(
+    tx: Transaction, arrival: Arrival, *, contact: str = "", message_id: str = ""
+) -> Kept:
+    """The message's row. A content over INLINE must be in the spool already."""
+    session, envelope, content = arrival.session, arrival.envelope, arrival.content
+    inline = len(content) <= INLINE
+    time, size = micros(arrival.time), len(content)
+    (number,) = tx.db.execute(
+        "INSERT INTO messages (queue_id, time, client_ip, helo, tls, user_name, protocol, "
+        "envelope, smtputf8, body, contact, message_id, size, sha256, stored, content) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
+        (
+            arrival.queue_id,
+            time,
+            session.client_ip,
+            safe(session.helo),
+            session.tls,
+            safe(session.user),
+            session.protocol,
+            # JSON in ASCII also carries octets that are no UTF-8 (surrogateescape).
+            json.dumps((envelope.reverse_path, *envelope.recipients)),
+            envelope.smtputf8,
+            envelope.body,
+            safe(contact),
+            safe(message_id),
+            size,
+            hashlib.sha256(content).digest(),
+            "inline" if inline else "spool",
+            bytes(content) if inline else None,
+        ),
+    ).fetchone()
+    return Kept(number, time, size)
+
+
+def check_answers(arrival: Arrival, letters: Sequence[Letter]) -> int:
+    """Each accepted recipient must be answered by exactly one letter; gives how many there are.
+
+    Raises ValueError otherwise: what nobody answers for would be lost without a trace.
+    """
+    accepted = set(arrival.envelope.recipients)
+    answered = [address for letter in letters for address in dict.fromkeys(letter.origin)]
+    if len(answered) != len(accepted) or set(answered) != accepted:
+        raise ValueError("the letters do not answer for each accepted recipient exactly once")
+    return len(accepted)
+
+
+def insert_letters(
+    tx: Transaction,
+    kept: Kept,
+    queue_id: str,
+    letters: Sequence[Letter],
+    now: int,
+    *,
+    left_out: Collection[str] = frozenset(),
+    once: bool = False,
+) -> None:
+    """The letters' rows. `once`: a letter whose id is known already is passed over."""
+    held = {letter.id for letter in letters if letter.hold}
+    for letter in letters:
+        if letter.id in left_out:
+            continue
+        if letter.waits_for in held:
+            note(tx, queue_id, now, "not acknowledged", f"{letter.waits_for} is held")
+            _insert(tx, kept, letter, now, "dropped", once=once)
+        elif letter.hold:
+            note(tx, queue_id, now, "held", f"{letter.id}: {letter.hold}")
+            _insert(tx, kept, letter, now, "held", once=once)
+        else:
+            _insert(tx, kept, letter, now, "waiting" if letter.waits_for else "queued", once=once)
+
+
+def _insert(
+    tx: Transaction, kept: Kept, letter: Letter, now: int, state: str, *, once: bool
+) -> None:
+    if not letter.recipients:
+        raise ValueError(f"letter {letter.id} has no recipient")
+    answers = len(set(letter.origin))
+    one_to_one = bool(answers) and set(letter.recipients) == set(letter.origin)
+    due = {"queued": now, "waiting": now + span(letter.delay)}.get(state)
+    row = tx.db.execute(
+        "INSERT INTO letters (id, message, kind, site, state, next_hop, backlog, due, some_held, "
+        "why, answers, one_to_one, origin, accepted, size, reverse_path, smtputf8, answerable, "
+        "tone, waits_for, message_id, cuts, prefix) "
+        "VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        + ("ON CONFLICT (id) DO NOTHING " if once else "")
+        + "RETURNING number",
+        (
+            letter.id,
+            kept.number,
+            letter.kind,
+            letter.site,
+            state,
+            letter.next_hop,
+            due,
+            state == "held",
+            safe(letter.hold),
+            answers,
+            one_to_one,
+            json.dumps(letter.origin) if letter.origin and not one_to_one else "",
+            kept.time,
+            kept.size + len(letter.prefix) if letter.own is None else len(letter.own),
+            letter.reverse_path,
+            letter.smtputf8,
+            letter.answerable,
+            letter.tone,
+            letter.waits_for,
+            "" if letter.own is None else safe(own_message_id(letter.own)),
+            json.dumps(letter.cuts) if letter.cuts else "",
+            letter.prefix,
+        ),
+    ).fetchone()
+    if row is None:
+        return
+    recipients = tuple(dict.fromkeys(letter.recipients))
+    tx.db.executemany(
+        "INSERT INTO recipients (letter, position, address, state) VALUES (?, ?, ?, ?)",
+        [(row[0], place, address, state) for place, address in enumerate(recipients)],
+    )
+    if letter.own is not None:
+        tx.db.execute(
+            "INSERT INTO own_mail (letter, own, late) VALUES (?, ?, ?)",
+            (row[0], letter.own, letter.late),
+        )
+    tx.counts.update(tally(answers, one_to_one, (state,) * len(recipients)))
+
+
+def insert_raw(tx: Transaction, arrival: Arrival, why: str) -> None:
+    """A message that broke us: one held letter `QUEUE_ID.0` for all its recipients."""
+    kept = insert_message(tx, arrival)
+    recipients = tuple(dict.fromkeys(safe(to) for to in arrival.envelope.recipients)) or ("",)
+    letter = Letter(
+        id=f"{arrival.queue_id}.0",
+        kind="letter",
+        site="",
+        next_hop=RAW_HOP,
+        reverse_path=safe(arrival.envelope.reverse_path),
+        recipients=recipients,
+        origin=recipients,
+        hold=why or "kept as it came",
+    )
+    insert_letters(tx, kept, arrival.queue_id, (letter,), kept.time)
+    tx.counts["accepted"] += len(recipients)
+
+
+def take_raw(tx: Transaction, queue_id: str) -> Kept | None:
+    """Remove the raw hold of a message, which stays accepted; None if there is none."""
+    row = tx.db.execute(
+        "SELECT l.number, l.answers, l.one_to_one, m.number, m.time, m.size FROM letters l "
+        "JOIN messages m ON m.number = l.message WHERE l.id = ? AND l.state = 'held'",
+        (f"{queue_id}.0",),
+    ).fetchone()
+    if row is None:
+        return None
+    letter, answers, one_to_one, *message = row
+    states = [
+        state
+        for (state,) in tx.db.execute(
+            "DELETE FROM recipients WHERE letter = ? RETURNING state", (letter,)
+        ).fetchall()
+    ]
+    tx.db.execute("DELETE FROM letters WHERE number = ?", (letter,))
+    tx.counts.subtract(tally(answers, bool(one_to_one), states))
+    return Kept(*message)
+
+
+def own_message_id(content: bytes) -> str:
+    """The Message-ID of mail of our own, with its angle brackets; empty if it has none."""
+    header = content[: content.find(b"\r\n\r\n") + 2]
+    at = (b"\r\n" + header[:16384]).lower().find(b"\r\nmessage-id:")
+    if at < 0:
+        return ""
+    line = header[at + len(b"message-id:") :].partition(b"\r\n")[0]
+    start, end = line.find(b"<"), line.find(b">")
+    return line[start : end + 1].decode("ascii", "replace") if 0 <= start < end else ""

@@ -1,0 +1,63 @@
+"""The story of a message: what its rows do not say by themselves, and what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.store import Note
+from gateway.store.sql import Connection, Transaction, moment, safe
+
+
+def note(
+    tx: Transaction, queue_id: str, at: int, event: str, text: str = "", who: str = ""
+) -> None:
+    tx.db.execute(
+        "INSERT INTO notes (queue_id, at, event, text, who) VALUES (?, ?, ?, ?, ?)",
+        (queue_id, at, event, safe(text)[:1000], safe(who)),
+    )
+
+
+def alert(tx: Transaction, queue_id: str, at: int, text: str) -> None:
+    """Something the administrator is told once, besides the note."""
+    note(tx, queue_id, at, "alert", text)
+    tx.db.execute(
+        "INSERT INTO alerts (at, queue_id, text) VALUES (?, ?, ?)", (at, queue_id, safe(text))
+    )
+
+
+def untold(tx: Transaction) -> list[Note]:
+    """The alerts nobody has been told of; from now on they are told."""
+    rows = tx.db.execute(
+        "UPDATE alerts SET told = 1 WHERE told = 0 RETURNING at, queue_id, text"
+    ).fetchall()
+    return [Note(moment(at), "alert", text, queue_id) for at, queue_id, text in sorted(rows)]
+
+
+def story(db: Connection, queue_id: str) -> Sequence[Note]:
+    """Acceptance and deliveries come from the rows themselves, the rest was written down."""
+    kept = db.execute(
+        "SELECT number, time, client_ip, size FROM messages WHERE queue_id = ?", (queue_id,)
+    ).fetchone()
+    found = list[tuple[int, Note]]()
+    if kept is not None:
+        number, time, client, size = kept
+        found.append((time, Note(moment(time), "accepted", f"{size} octets from {client}")))
+        found += _deliveries(db, number)
+    for at, event, text, who in db.execute(
+        "SELECT at, event, text, who FROM notes WHERE queue_id = ? ORDER BY number", (queue_id,)
+    ):
+        found.append((at, Note(moment(at), event, text, who)))
+    return [told for _, told in sorted(found, key=lambda pair: pair[0])]
+
+
+def _deliveries(db: Connection, message: int) -> list[tuple[int, Note]]:
+    rows = db.execute(
+        "SELECT r.at, l.id, r.address, l.next_hop, r.code, r.enhanced, r.reply "
+        "FROM letters l JOIN recipients r ON r.letter = l.number "
+        "WHERE l.message = ? AND r.state = 'relayed' ORDER BY l.number, r.position",
+        (message,),
+    ).fetchall()
+    return [
+        (at, Note(moment(at), "delivered", f"{id_} to {to} by {hop}: {code} {enhanced} {text}"))
+        for at, id_, to, hop, code, enhanced, text in rows
+    ]

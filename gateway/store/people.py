@@ -1,0 +1,225 @@
+"""Who writes to us, and which messages belong together: recall, and what keep remembers."""
+
+# ruff: noqa: S608 - only names of our own and question marks are put into statements
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.message import Message
+from gateway.plan import Contact, History, Letter, Memory
+from gateway.store.acknowledgements import conversation_acknowledged, last_by_site, silenced
+from gateway.store.calls import carded, open_calls
+from gateway.store.keeping import own_message_id
+from gateway.store.sql import Connection, Transaction, marks, micros, moment_or_none, safe, span
+
+WEEK, MONTH = span(timedelta(days=7)), span(timedelta(days=30))
+MOST_LETTERS = 1000
+"""Letters of one contact are counted up to here, so that a flood costs no more than a thousand."""
+MOST_REFERENCES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What recall must know of the configuration, in microseconds."""
+
+    per_author: int
+    dead_address: int
+    budgets: Mapping[str, int]
+    """The period of the budget of calls, by site; a day where nothing is said."""
+    sites: Mapping[str, str]
+    """Which site a domain belongs to."""
+
+    def sites_of(self, recipients: Sequence[str]) -> frozenset[str] | None:
+        """The sites these recipients belong to; None, which is all, when no domains are known."""
+        if not self.sites:
+            return None
+        found = (self.sites.get(to.rpartition("@")[2].lower()) for to in recipients)
+        return frozenset(site for site in found if site is not None)
+
+
+def recall(db: Connection, message: Message, now: datetime, terms: Terms) -> History:
+    """Everything known of the one author and the conversation; a few indexed look-ups."""
+    author = message.author
+    contact = safe(author.contact) if author else ""
+    time = micros(now)
+    thread = _thread(db, message, contact)
+    proven, unproven = _contacts(db, contact, time) if contact else (Contact(), Contact())
+    return History(
+        proven=proven,
+        unproven=unproven,
+        conversation=thread.conversation,
+        answers_us=thread.answers_us,
+        copy=thread.copy,
+        acknowledged=last_by_site(db, contact, time - terms.per_author) if contact else {},
+        conversation_acknowledged=conversation_acknowledged(db, thread.conversation),
+        open_calls=open_calls(db, contact) if contact else {},
+        calls_carded=carded(
+            db, terms.sites_of(message.arrival.envelope.recipients), time, terms.budgets
+        ),
+        dead_address=bool(contact) and is_dead(db, contact, time - terms.dead_address),
+        silenced=silenced(db, time),
+    )
+
+
+# --- contacts ----------------------------------------------------------------------------------
+
+
+def _contacts(db: Connection, contact: str, now: int) -> tuple[Contact, Contact]:
+    rows = db.execute(
+        "SELECT proven, last_irate FROM contacts WHERE contact = ?", (contact,)
+    ).fetchall()
+    known = dict(rows)
+    if not known:
+        return Contact(), Contact()
+    phones: dict[int, set[str]] = {0: set(), 1: set()}
+    for proven, phone in db.execute(
+        "SELECT proven, phone FROM contact_phones WHERE contact = ?", (contact,)
+    ):
+        phones[proven].add(phone)
+    found = []
+    for proven in (1, 0):
+        if proven in known:
+            week, month = _letters(db, contact, proven, now)
+            last_irate = moment_or_none(known[proven])
+            found.append(Contact(week, month, last_irate, frozenset(phones[proven]), known=True))
+        else:
+            found.append(Contact())
+    return found[0], found[1]
+
+
+def _letters(db: Connection, contact: str, proven: int, now: int) -> tuple[int, int]:
+    """How many in 7 and in 30 days."""
+    week, month = db.execute(
+        "SELECT coalesce(sum(CASE WHEN at >= ? THEN 1 ELSE 0 END), 0), count(*) FROM ("
+        " SELECT at FROM contact_letters WHERE contact = ? AND proven = ? AND at >= ?"
+        " ORDER BY at DESC LIMIT ?) AS latest",
+        (now - WEEK, contact, proven, now - MONTH, MOST_LETTERS),
+    ).fetchone()
+    return int(week), int(month)
+
+
+def remember(tx: Transaction, memories: Sequence[Memory], queue_id: str, now: int) -> str:
+    """Write down who wrote; gives the conversation the message belongs to.
+
+    A copy that came while the first one was not kept yet is found here: it joins the first one's
+    conversation and does not count.
+    """
+    conversation, seen = "", set[tuple[str, str]]()
+    for memory in memories:
+        contact, message_id = safe(memory.contact), safe(memory.message_id)
+        if (contact, message_id) not in seen:
+            seen.add((contact, message_id))
+            first = _join(tx, message_id, contact, safe(memory.conversation), queue_id, now)
+            conversation = conversation or first or safe(memory.conversation)
+            copy = bool(first)
+        if contact and memory.counts and not copy:
+            _count(tx, memory, contact, queue_id, now)
+    return conversation
+
+
+def _join(
+    tx: Transaction, message_id: str, contact: str, conversation: str, queue_id: str, now: int
+) -> str:
+    """Record a Message-ID; gives the conversation of an earlier message with the same one."""
+    if not message_id:
+        return ""
+    row = tx.db.execute(
+        "INSERT INTO threads (message_id, contact, conversation, ours, queue_id, at) "
+        "VALUES (?, ?, ?, 0, ?, ?) ON CONFLICT (message_id, contact) DO NOTHING "
+        "RETURNING message_id",
+        (message_id, contact, conversation, queue_id, now),
+    ).fetchone()
+    if row is not None:
+        return ""
+    earlier = tx.db.execute(
+        "SELECT conversation FROM threads WHERE message_id = ? AND contact = ?",
+        (message_id, contact),
+    ).fetchone()
+    return str(earlier[0])
+
+
+def _count(tx: Transaction, memory: Memory, contact: str, queue_id: str, now: int) -> None:
+    tx.db.execute(
+        "INSERT INTO contact_letters (contact, proven, at, queue_id, site, tone) "
+        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (contact, proven, at, queue_id) DO NOTHING",
+        (contact, memory.proven, now, queue_id, memory.site, memory.tone),
+    )
+    tx.db.execute(
+        "INSERT INTO contacts (contact, proven, first, last, last_irate) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (contact, proven) DO UPDATE SET last = excluded.last, "
+        "last_irate = coalesce(excluded.last_irate, contacts.last_irate)",
+        (contact, memory.proven, now, now, now if memory.irate else None),
+    )
+    if memory.phone:
+        tx.db.execute(
+            "INSERT INTO contact_phones (contact, proven, phone, at) VALUES (?, ?, ?, ?) "
+            "ON CONFLICT (contact, proven, phone) DO UPDATE SET at = excluded.at",
+            (contact, memory.proven, safe(memory.phone), now),
+        )
+
+
+# --- conversations -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Thread:
+    conversation: str = ""
+    answers_us: bool = False
+    copy: bool = False
+
+
+def _thread(db: Connection, message: Message, contact: str) -> _Thread:
+    """Where this message belongs: with its copy, else with what it answers, the latest first."""
+    answered = (*message.in_reply_to, *reversed(message.references))[:MOST_REFERENCES]
+    wanted = dict.fromkeys(safe(id_) for id_ in (message.message_id, *answered) if id_)
+    if not wanted:
+        return _Thread()
+    rows = db.execute(
+        "SELECT message_id, contact, conversation, ours FROM threads "
+        f"WHERE message_id IN ({marks(len(wanted))}) LIMIT 200",
+        tuple(wanted),
+    ).fetchall()
+    if not rows:
+        return _Thread()
+    own_id = safe(message.message_id)
+    copies = [row for row in rows if own_id and row[0] == own_id and row[1] == contact]
+    place = {id_: number for number, id_ in enumerate(wanted)}
+    others = sorted((row for row in rows if row[0] != own_id), key=lambda row: place[row[0]])
+    found = [row[2] for row in (*copies, *others) if row[2]]
+    return _Thread(
+        conversation=found[0] if found else "",
+        answers_us=any(row[3] for row in others),
+        copy=bool(copies),
+    )
+
+
+def record_own(
+    tx: Transaction, queue_id: str, letters: Sequence[Letter], conversation: str, now: int
+) -> None:
+    """Our own Message-IDs, so that an answer to them is known as one."""
+    ids = [own_message_id(letter.own) for letter in letters if letter.own is not None]
+    tx.db.executemany(
+        "INSERT INTO threads (message_id, contact, conversation, ours, queue_id, at) "
+        "VALUES (?, '', ?, 1, ?, ?) ON CONFLICT (message_id, contact) DO NOTHING",
+        [(safe(id_), conversation, queue_id, now) for id_ in ids if id_],
+    )
+
+
+# --- dead addresses ----------------------------------------------------------------------------
+
+
+def record_dead_address(tx: Transaction, address: str, now: int, reply: str) -> None:
+    tx.db.execute(
+        "INSERT INTO dead_addresses (address, at, reply) VALUES (?, ?, ?) "
+        "ON CONFLICT (address) DO UPDATE SET at = excluded.at, reply = excluded.reply",
+        (safe(address.lower()), now, safe(reply)[:500]),
+    )
+
+
+def is_dead(db: Connection, address: str, since: int) -> bool:
+    row = db.execute(
+        "SELECT 1 FROM dead_addresses WHERE address = ? AND at > ?", (address, since)
+    ).fetchone()
+    return row is not None

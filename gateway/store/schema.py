@@ -1,0 +1,110 @@
+"""Opening the file: connection settings, and the schema brought up to date with a backup first."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from importlib.resources import files
+from pathlib import Path
+
+from gateway.store import StoreError
+
+BUSY_TIMEOUT = 5.0
+"""Seconds to wait for another process's transaction before 451."""
+
+_SETTINGS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # NORMAL may lose the last commits when the power fails
+    "PRAGMA wal_autocheckpoint = 4000",
+    "PRAGMA journal_size_limit = 67108864",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA cache_size = -32768",
+)
+
+
+def connect(path: Path | str) -> sqlite3.Connection:
+    """A connection that may write; used by one thread, but not the one that opens it."""
+    db = sqlite3.connect(
+        path,
+        timeout=BUSY_TIMEOUT,
+        isolation_level=None,
+        check_same_thread=False,
+        cached_statements=512,
+    )
+    try:
+        for setting in _SETTINGS:
+            db.execute(setting)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def connect_reader(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write."""
+    db = connect(path)
+    db.execute("PRAGMA query_only = 1")
+    return db
+
+
+def migrations() -> list[str]:
+    """The statements of schema/001.sql, 002.sql …; number n leads to version n."""
+    folder = files("gateway.store") / "schema"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return [(folder / name).read_text(encoding="utf-8") for name in names]
+
+
+def migrate(db: sqlite3.Connection, path: Path | None) -> int:
+    """Bring the schema up to date; an existing file is copied first. Gives the version.
+
+    Several processes may start at once: the first takes the lock, the others find it done.
+    Raises StoreError for a file that a later version has written.
+    """
+    steps = migrations()
+    version = _version(db)
+    if version > len(steps):
+        raise StoreError(f"the store has version {version}; this program knows {len(steps)}")
+    if version == len(steps):
+        return version
+    if version and path is not None:
+        _back_up(db, path.with_name(f"{path.name}.v{version}.backup"))
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(db)
+        for number in range(version, len(steps)):
+            for statement in _statements(steps[number]):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {number + 1}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    return len(steps)
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _statements(script: str) -> list[str]:
+    """A script in single statements: executescript would commit between them."""
+    statements, lines = [], list[str]()
+    for line in script.splitlines():
+        lines.append(line)
+        text = "\n".join(lines)
+        if sqlite3.complete_statement(text):
+            statements.append(text)
+            lines = []
+    return statements
+
+
+def _back_up(db: sqlite3.Connection, copy: Path) -> None:
+    """Copy the whole file, synced, under its final name only when complete."""
+    unfinished = copy.with_name(f"{copy.name}.{os.getpid()}")
+    with closing(sqlite3.connect(unfinished)) as target:
+        db.backup(target)
+    with unfinished.open("rb") as file:
+        os.fsync(file.fileno())
+    unfinished.replace(copy)

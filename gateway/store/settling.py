@@ -1,0 +1,141 @@
+"""Writing down what an attempt came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.store import Job, Outcome, Settlement
+from gateway.store.counts import OWED
+from gateway.store.keeping import Kept, insert_letters
+from gateway.store.letters import end_waiting, set_states, wake_waiting, write_letter
+from gateway.store.notes import note
+from gateway.store.people import record_dead_address, record_own
+from gateway.store.sql import Transaction, micros, safe
+
+_ENDS = {"hold": "held", "dsn": "failed", "drop": "dropped"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Leased:
+    number: int
+    message: int
+    wish: str
+    why: str
+    accepted: int
+
+
+def settle(tx: Transaction, job: Job, settlement: Settlement, now: int) -> bool:
+    """Write the outcomes of one attempt; False, and nothing changed, if the lease was lost."""
+    row = tx.db.execute(
+        "UPDATE letters SET attempts = attempts + 1, strikes = 0, backlog = 1 "
+        "WHERE id = ? AND lease = ? AND state = 'active' "
+        "RETURNING number, message, wish, why, accepted",
+        (job.letter_id, job.lease),
+    ).fetchone()
+    if row is None:
+        return False
+    leased = _Leased(*row)
+    before, after = _write_outcomes(tx, job, settlement, leased, now)
+    due = now if settlement.retry_at is None else micros(settlement.retry_at)
+    state = write_letter(
+        tx, leased.number, before, after, due=due, why=_why(settlement, leased, after)
+    )
+    _tell(tx, job, settlement, now)
+    if job.kind == "letter":
+        if any(outcome.result == "relayed" for outcome in settlement.outcomes):
+            wake_waiting(tx, job.letter_id, now)
+        elif state not in OWED:
+            end_waiting(tx, job.letter_id, job.queue_id, now)
+    if settlement.notices:
+        _keep_notices(tx, job, settlement, leased, now)
+    return True
+
+
+def give_back(tx: Transaction, job: Job, now: int) -> None:
+    """Undo a lease whose work was not begun."""
+    row = tx.db.execute(
+        "UPDATE letters SET state = 'queued', due = ?, lease = '' "
+        "WHERE id = ? AND lease = ? AND state = 'active' RETURNING number, wish, why",
+        (now, job.letter_id, job.lease),
+    ).fetchone()
+    if row is not None and row[1]:
+        number, wish, why = row
+        set_states(tx, number, OWED, "held" if wish == "hold" else "dropped", now, why)
+        end_waiting(tx, job.letter_id, job.queue_id, now)
+
+
+def _write_outcomes(
+    tx: Transaction, job: Job, settlement: Settlement, leased: _Leased, now: int
+) -> tuple[list[str], list[str]]:
+    """The recipients' rows; gives their states before and after."""
+    told = {outcome.recipient: outcome for outcome in settlement.outcomes}
+    before, after, changes = list[str](), list[str](), []
+    for position, address, state in tx.db.execute(
+        "SELECT position, address, state FROM recipients WHERE letter = ? ORDER BY position",
+        (leased.number,),
+    ).fetchall():
+        before.append(state)
+        if state not in OWED:
+            after.append(state)
+            continue
+        outcome = told.get(address)
+        after.append(_state_after(job, outcome, settlement, leased.wish))
+        changes.append((after[-1], *_reply(outcome, now), leased.number, position))
+    tx.db.executemany(
+        "UPDATE recipients SET state = ?, attempts = attempts + 1, at = ?, code = ?, "
+        "enhanced = ?, reply = ? WHERE letter = ? AND position = ?",
+        changes,
+    )
+    return before, after
+
+
+def _state_after(job: Job, outcome: Outcome | None, settlement: Settlement, wish: str) -> str:
+    result = "delayed" if outcome is None else outcome.result
+    if result == "relayed":
+        return "relayed"
+    if result == "unknown" and job.kind == "acknowledgement":
+        return "unknown"  # at most once: it may have arrived
+    if wish:
+        return "held" if wish == "hold" else "dropped"
+    if result != "failed" and settlement.retry_at is not None:
+        return "deferred"
+    if outcome is None:
+        return "held"  # nobody tried: no reason to tell the sender of a failure
+    return _ENDS[settlement.on_failure]
+
+
+def _reply(outcome: Outcome | None, now: int) -> tuple[int, int, str, str]:
+    if outcome is None:
+        return now, 0, "", ""
+    return now, outcome.reply.code, safe(outcome.reply.enhanced), safe(outcome.reply.text)[:500]
+
+
+def _why(settlement: Settlement, leased: _Leased, after: Sequence[str]) -> str:
+    """The reason beside a letter that is not delivered yet."""
+    if all(state == "relayed" for state in after):
+        return ""
+    if leased.wish:
+        return leased.why
+    troubles = [outcome for outcome in settlement.outcomes if outcome.result != "relayed"]
+    return safe(str(troubles[0].reply))[:500] if troubles else "no outcome was told"
+
+
+def _tell(tx: Transaction, job: Job, settlement: Settlement, now: int) -> None:
+    """Notes for what the rows will not show later, and addresses that are dead."""
+    for outcome in settlement.outcomes:
+        if outcome.result == "relayed":
+            continue
+        ends: Mapping[str, str] = {"delayed": "deferred", "failed": "failed", "unknown": "unknown"}
+        text = f"{job.letter_id} to {outcome.recipient}: {outcome.reply}"
+        note(tx, job.queue_id, now, ends[outcome.result], text)
+        if outcome.result == "failed" and outcome.reply.permanent and job.kind != "letter":
+            record_dead_address(tx, outcome.recipient, now, str(outcome.reply))
+
+
+def _keep_notices(
+    tx: Transaction, job: Job, settlement: Settlement, leased: _Leased, now: int
+) -> None:
+    kept = Kept(leased.message, now, 0)
+    insert_letters(tx, kept, job.queue_id, settlement.notices, now, once=True)
+    record_own(tx, job.queue_id, settlement.notices, "", now)

@@ -1,0 +1,69 @@
+"""The little that all SQL here shares: a connection's face, times, text that any database takes.
+
+Statements keep to what SQLite and PostgreSQL both understand (RETURNING, ON CONFLICT), with `?`
+for parameters, so that a second driver needs a thin wrapper and no second set of statements.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Protocol
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Cursor(Protocol):
+    @property
+    def rowcount(self) -> int: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Connection(Protocol):
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor: ...
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Cursor: ...
+
+
+@dataclass(slots=True)
+class Transaction:
+    """One piece of work inside a group commit: it stands or falls alone."""
+
+    db: Connection
+    counts: Counter[str] = field(default_factory=Counter)
+    """Changes to the sums of `counts.py`, written once for the whole group."""
+
+
+def micros(time: datetime) -> int:
+    """Microseconds since 1970 in UTC; the time must carry its zone."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def span(time: timedelta) -> int:
+    return time // _MICROSECOND
+
+
+def moment(value: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def moment_or_none(value: int | None) -> datetime | None:
+    return None if value is None else moment(value)
+
+
+@lru_cache(maxsize=512)
+def marks(count: int) -> str:
+    """`?,?,?` for an IN list; an empty list matches nothing."""
+    return ",".join("?" * count) or "NULL"
+
+
+def safe(text: str) -> str:
+    """Text as a database takes it: no NUL, no half of a surrogate pair (lossy)."""
+    if text.isascii():
+        return text.replace("\x00", "?") if "\x00" in text else text
+    return text.encode("utf-8", "replace").decode().replace("\x00", "?")

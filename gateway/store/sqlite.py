@@ -1,0 +1,411 @@
+"""The store in one SQLite file: what `250` stands on.
+
+Writing goes through one thread that commits in groups (`writer.py`); reading has a thread and a
+connection of its own. Several processes may share the file. Large contents stand in the spool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import secrets
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from gateway.message import Arrival, Message
+from gateway.plan import Call, History, Letter, Plan
+from gateway.settings import Acknowledgements
+from gateway.store import (
+    Balance,
+    Entry,
+    Job,
+    NoSpaceError,
+    Note,
+    Settlement,
+    State,
+    StoreError,
+    claiming,
+    cleaning,
+    commands,
+    counts,
+    keeping,
+    notes,
+    people,
+    settling,
+)
+from gateway.store import calls as calls_
+from gateway.store.acknowledgements import Limits, take
+from gateway.store.bodies import INLINE, Spool
+from gateway.store.schema import connect, connect_reader, migrate
+from gateway.store.sql import Connection, Transaction, micros, moment_or_none, span
+from gateway.store.writer import Writer
+
+T = TypeVar("T")
+MEMORY = Path(":memory:")
+STRAY_AGE = 3600.0
+"""Seconds after which a spool file that no row knows is removed."""
+RETRY_PIECE = 2000
+"""Letters that `retry *` changes in one transaction."""
+
+
+class SqliteStore:
+    """See `gateway.store.Store`, which this implements."""
+
+    def __init__(
+        self,
+        writer: Writer,
+        reader: Writer,
+        spool: Spool,
+        *,
+        lease: timedelta,
+        limits: Limits,
+        terms: people.Terms,
+        passing: Path | None = None,
+    ) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._spool = spool
+        self._lease = span(lease)
+        self._limits = limits
+        self._terms = terms
+        self._passing = passing
+        """A spool folder that goes with the store."""
+        self._turn = False
+        self._files = ThreadPoolExecutor(2, thread_name_prefix="spool")
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        *,
+        spool: Path | None = None,
+        lease: timedelta = timedelta(minutes=5),
+        limits: Acknowledgements | None = None,
+        call_budget_periods: Mapping[str, timedelta] | None = None,
+        sites: Mapping[str, str] | None = None,
+        reserve: int = 64 << 20,
+    ) -> SqliteStore:
+        """Open or make the file and bring its schema up to date.
+
+        `spool` is the folder for large contents (default: `spool` beside the file);
+        `call_budget_periods` gives the budget's period by site, `sites` the site of each domain;
+        `reserve` octets of disk stay free: a message that would need them gets NoSpaceError.
+        Raises StoreError.
+        """
+        limits = limits or Acknowledgements()
+        passing = path == MEMORY and spool is None
+        folder = Path(tempfile.mkdtemp()) if passing else spool or path.parent / "spool"
+        terms = people.Terms(
+            per_author=span(limits.per_author),
+            dead_address=span(limits.dead_address),
+            budgets={site: span(time) for site, time in (call_budget_periods or {}).items()},
+            sites=dict(sites or {}),
+        )
+        try:
+            db, readable = await asyncio.to_thread(_open, path, folder)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"the store cannot be opened: {error}") from error
+        writer = Writer(db, counts.write, name="store-writer")
+        reader = Writer(readable, None, name="store-reader") if readable else writer
+        store = cls(
+            writer,
+            reader,
+            Spool(folder, reserve),
+            lease=lease,
+            limits=Limits.of(limits),
+            terms=terms,
+            passing=folder if passing else None,
+        )
+        await store._remove_strays()
+        return store
+
+    async def close(self) -> None:
+        await self._writer.close()
+        await self._reader.close()
+        self._files.shutdown()
+        if self._passing:
+            await asyncio.to_thread(shutil.rmtree, self._passing, ignore_errors=True)
+
+    @property
+    def commits(self) -> int:
+        """Transactions written so far by this process."""
+        return self._writer.commits
+
+    async def _write(self, work: Callable[[Transaction], T]) -> T:
+        return await self._writer.do(work)
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        return await self._reader.do(lambda tx: work(tx.db))
+
+    # --- the route ---
+
+    async def recall(self, message: Message, now: datetime) -> History:
+        return await self._read(lambda db: people.recall(db, message, now, self._terms))
+
+    async def keep(self, arrival: Arrival, letters: Sequence[Letter], plan: Plan) -> frozenset[str]:
+        accepted = keeping.check_answers(arrival, letters)
+        await self._to_spool(arrival)
+
+        def work(tx: Transaction) -> frozenset[str]:
+            self._spool.check_space(0)
+            memory = plan.remember[0] if plan.remember else None
+            kept = keeping.insert_message(
+                tx,
+                arrival,
+                contact=memory.contact if memory else "",
+                message_id=memory.message_id if memory else "",
+            )
+            tx.counts["accepted"] += accepted
+            return self._keep_rest(tx, kept, arrival.queue_id, letters, plan, kept.time)
+
+        return await self._write(work)
+
+    def _keep_rest(
+        self,
+        tx: Transaction,
+        kept: keeping.Kept,
+        queue_id: str,
+        letters: Sequence[Letter],
+        plan: Plan,
+        now: int,
+    ) -> frozenset[str]:
+        """Letters and memories of a message whose row stands; gives the letters left out."""
+        conversation = people.remember(tx, plan.remember, queue_id, now)
+        left_out = frozenset(
+            memory.claim.letter_id
+            for memory in plan.remember
+            if memory.claim
+            and not take(tx, memory.claim, conversation, queue_id, now, self._limits)
+        )
+        keeping.insert_letters(tx, kept, queue_id, letters, now, left_out=left_out)
+        kept_letters = [letter for letter in letters if letter.id not in left_out]
+        people.record_own(tx, queue_id, kept_letters, conversation, now)
+        for memory in plan.remember:
+            if memory.call is not None:
+                calls_.keep_call(tx, memory.call, now)
+        return left_out
+
+    async def keep_raw(self, arrival: Arrival, why: str) -> None:
+        await self._to_spool(arrival)
+
+        def work(tx: Transaction) -> None:
+            self._spool.check_space(0)
+            keeping.insert_raw(tx, arrival, why)
+
+        await self._write(work)
+
+    async def _to_spool(self, arrival: Arrival) -> None:
+        """Large contents are on disk before the transaction that speaks of them begins."""
+        if len(arrival.content) <= INLINE:
+            return
+
+        def write() -> None:
+            self._spool.check_space(len(arrival.content))
+            self._spool.write(arrival.queue_id, arrival.content)
+
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._files, write)
+        except OSError as error:
+            raise _as_file_error(error) from error
+
+    async def claim(
+        self, now: datetime, limit: int, *, but_not: frozenset[str] = frozenset()
+    ) -> Sequence[Job]:
+        self._turn = not self._turn
+        backlog_first, time = not self._turn, micros(now)
+        return await self._write(
+            lambda tx: claiming.claim(
+                tx,
+                time,
+                time + self._lease,
+                limit,
+                but_not,
+                self._spool.map,
+                backlog_first=backlog_first,
+            )
+        )
+
+    async def settle(self, job: Job, settlement: Settlement, now: datetime) -> None:
+        time = micros(now)
+        await self._surely(lambda tx: settling.settle(tx, job, settlement, time))
+
+    async def _surely(self, work: Callable[[Transaction], T]) -> T:
+        """Write even if the caller is cancelled meanwhile."""
+        return await asyncio.shield(asyncio.ensure_future(self._write(work)))
+
+    async def extend(self, jobs: Sequence[Job], now: datetime) -> None:
+        until = micros(now) + self._lease
+        pairs = [(until, job.letter_id, job.lease) for job in jobs]
+
+        def work(tx: Transaction) -> None:
+            tx.db.executemany(
+                "UPDATE letters SET due = ? WHERE id = ? AND lease = ? AND state = 'active'", pairs
+            )
+
+        await self._write(work)
+
+    async def give_back(self, jobs: Sequence[Job], now: datetime) -> None:
+        """Return leases of jobs that were not begun, so that others need not wait for their end."""
+        time = micros(now)
+
+        def work(tx: Transaction) -> None:
+            for job in jobs:
+                settling.give_back(tx, job, time)
+
+        await self._surely(work)
+
+    async def next_due(self, *, but_not: frozenset[str] = frozenset()) -> datetime | None:
+        return moment_or_none(await self._read(lambda db: claiming.next_due(db, but_not)))
+
+    # --- by command ---
+
+    async def entries(self, *, states: Sequence[State] = (), limit: int = 1000) -> Sequence[Entry]:
+        return await self._read(lambda db: commands.entries(db, states, limit))
+
+    async def entry(self, letter_or_queue_id: str) -> Sequence[Entry]:
+        return await self._read(lambda db: commands.entry(db, letter_or_queue_id))
+
+    async def original(self, queue_id: str) -> Arrival | None:
+        found = await self._read(lambda db: commands.original(db, queue_id))
+        if found is None:
+            return None
+        arrival, stored = found
+        if stored == "":
+            return None
+        if stored == "inline":
+            return arrival
+        try:
+            return replace(arrival, content=self._spool.map(queue_id))
+        except OSError as error:
+            raise _as_file_error(error) from error
+
+    async def hold(self, id_: str, why: str, who: str, now: datetime) -> int:
+        return await self._write(lambda tx: commands.hold(tx, id_, why, who, micros(now)))
+
+    async def release(self, id_: str, who: str, now: datetime) -> int:
+        return await self._write(lambda tx: commands.release(tx, id_, who, micros(now)))
+
+    async def release_raw(
+        self, queue_id: str, letters: Sequence[Letter], plan: Plan, who: str, now: datetime
+    ) -> None:
+        """See Store. Raises StoreError when nothing of that id is held raw."""
+
+        def work(tx: Transaction) -> None:
+            found = commands.original(tx.db, queue_id)
+            raw = keeping.take_raw(tx, queue_id) if found else None
+            if found is None or raw is None:
+                raise StoreError(f"{queue_id} is not held raw")
+            keeping.check_answers(found[0], letters)
+            notes.note(tx, queue_id, micros(now), "released", "the whole route again", who)
+            self._keep_rest(tx, raw, queue_id, letters, plan, micros(now))
+
+        await self._write(work)
+
+    async def retry(self, id_: str, who: str, now: datetime) -> int:
+        time = micros(now)
+        if id_ != "*":
+            return await self._write(lambda tx: commands.retry(tx, id_, who, time))
+        changed = 0
+        while True:
+            piece = await self._write(lambda tx: commands.retry_some(tx, who, time, RETRY_PIECE))
+            changed += piece
+            if piece < RETRY_PIECE:
+                return changed
+
+    async def drop(self, id_: str, who: str, now: datetime) -> int:
+        return await self._write(lambda tx: commands.drop(tx, id_, who, micros(now)))
+
+    async def balance(self) -> Balance:
+        return await self._read(counts.balance)
+
+    async def notes(self, queue_id: str) -> Sequence[Note]:
+        return await self._read(lambda db: notes.story(db, queue_id))
+
+    async def alerts(self) -> Sequence[Note]:
+        """What the administrator is to be told, each given once; `who` is the queue id."""
+        return await self._write(notes.untold)
+
+    async def calls(self, *, site: str = "", all_: bool = False) -> Sequence[Call]:
+        return await self._read(lambda db: calls_.calls(db, site, all_=all_))
+
+    async def close_call(self, id_: str, outcome: str, who: str, now: datetime) -> bool:
+        return await self._write(lambda tx: calls_.close_call(tx, id_, outcome, who, micros(now)))
+
+    async def secret(self) -> bytes:
+        fresh = secrets.token_bytes(32)
+
+        def work(tx: Transaction) -> bytes:
+            tx.db.execute(
+                "INSERT INTO properties (name, value) VALUES ('secret', ?) "
+                "ON CONFLICT (name) DO NOTHING",
+                (fresh,),
+            )
+            row = tx.db.execute("SELECT value FROM properties WHERE name = 'secret'").fetchone()
+            return bytes(row[0])
+
+        return await self._write(work)
+
+    # --- upkeep ---
+
+    async def clean(
+        self,
+        now: datetime,
+        *,
+        bodies: timedelta = timedelta(days=30),
+        records: timedelta = timedelta(days=400),
+    ) -> None:
+        """Forget contents and records whose time is over; what is owed stays, however old."""
+        before = micros(now - bodies)
+        while True:
+            gone = await self._write(lambda tx: cleaning.clean_bodies(tx, before))
+            await asyncio.to_thread(self._spool.remove_all, gone)
+            if len(gone) < cleaning.PIECE:
+                break
+        await self._remove_strays()
+
+    async def _remove_strays(self) -> None:
+        """Remove spool files of messages that were never kept."""
+        paths = list(await asyncio.to_thread(lambda: list(self._spool.strays(STRAY_AGE))))
+        for start in range(0, len(paths), 500):
+            piece = paths[start : start + 500]
+            names = [path.name for path in piece]
+            known = await self._read(
+                lambda db, names=names: cleaning.known_in_spool(db, names)  # type: ignore[misc]
+            )
+            for path in piece:
+                if path.name not in known:
+                    with suppress(OSError):
+                        path.unlink()
+
+
+def _open(path: Path, folder: Path) -> tuple[sqlite3.Connection, sqlite3.Connection | None]:
+    """The writing and the reading connection; a database in memory has only the first."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path == MEMORY:
+        db = connect(":memory:")
+        migrate(db, None)
+        return db, None
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    db = connect(path)
+    try:
+        migrate(db, path)
+        return db, connect_reader(path)
+    except BaseException:
+        db.close()
+        raise
+
+
+def _as_file_error(error: OSError) -> StoreError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    mapped = (NoSpaceError if full else StoreError)(f"the spool: {error.strerror}")
+    mapped.__cause__ = error
+    return mapped
