@@ -1,4 +1,4 @@
-"""The loader: what is right loads; what is wrong is told, all of it, with its place and the mend."""
+"""The loader: what is right loads; what is wrong is told at once, with its place and the mend."""
 
 from __future__ import annotations
 

@@ -1,0 +1,66 @@
+# make run     see it work: a real gateway on loopback, with real letters
+# make test    everything that is checked before a change goes in
+# Both set themselves up: Python 3.11 or later, make and git are all they need.
+
+BIN := .venv/bin
+JOBS ?= 2
+
+.PHONY: help setup run test lint format reference bench data-test lock wheel clean
+
+help:
+	@sed -n '1,3s/^# //p' Makefile
+	@echo 'also: setup lint format reference bench data-test lock wheel clean'
+
+setup: .venv/dev
+
+.venv/run: requirements.lock pyproject.toml tools/setup
+	@tools/setup requirements.lock
+	@touch $@
+
+.venv/dev: requirements-dev.lock pyproject.toml tools/setup
+	@tools/setup requirements-dev.lock
+	@touch .venv/run $@
+
+run: .venv/run
+	$(BIN)/gateway demo
+
+test: lint
+	$(BIN)/pytest -n $(JOBS)
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# docs/configuration.md, from the settings themselves
+reference: .venv/dev
+	$(BIN)/python -m gateway.cli.reference docs/configuration.md
+
+bench: .venv/dev
+	$(BIN)/python -m bench
+
+# What needs the data folder: make data-test DATA=FOLDER
+data-test: .venv/dev
+	@test -d "$(DATA)" || { echo 'make data-test DATA=FOLDER'; exit 2; }
+	DATA="$(abspath $(DATA))" $(BIN)/pytest tests -m data -rA
+
+# Pin every dependency with its hashes, for all systems and Pythons that pyproject.toml names.
+PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
+
+lock:
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
+	echo hatchling | $(PIN) pyproject.toml - -o requirements.lock
+	$(PIN) --all-extras -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+wheel: .venv/dev
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check \
+		--no-deps --no-build-isolation --wheel-dir dist .
+
+clean:
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
