@@ -54,8 +54,8 @@ PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 
 lock:
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
-	echo hatchling | $(PIN) pyproject.toml - -o requirements.lock
-	$(PIN) --all-extras -c requirements.lock pyproject.toml -o requirements-dev.lock
+	echo 'hatchling editables' | xargs -n 1 | $(PIN) pyproject.toml - -o requirements.lock
+	echo editables | $(PIN) --all-extras -c requirements.lock pyproject.toml - -o requirements-dev.lock
 
 wheel: .venv/dev
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check \

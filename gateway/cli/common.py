@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -60,7 +61,10 @@ def fail(what: str | Problem, code: int = NOT_WELL) -> NoReturn:
 
 def print_json(value: Any) -> None:
     """One JSON document; times in ISO 8601, nothing in it that a terminal would obey."""
-    text = orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2).decode()
+    try:
+        text = orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2).decode()
+    except TypeError:  # a lone surrogate, or an integer beyond 64 bits
+        text = json.dumps(value, default=_plain, indent=2)
     click.echo(_harmless(text))
 
 
