@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ import aiodns
 from pycares import errno
 
 from gateway.domains import canonical_domain, is_domain
+from gateway.edge import dns_stub, dns_wire
 from gateway.resolver import Answer, DnsError
 
 NOT_FOUND = Answer((), exists=False, ttl=60)
@@ -34,6 +36,9 @@ _REASONS = {
     errno.ARES_ECONNREFUSED: "no server",
     errno.ARES_EBADRESP: "unreadable answer",
 }
+
+_HOST_NAME = re.compile(r"[A-Za-z0-9_*/.-]+\Z")
+"""What c-ares is willing to ask for."""
 
 Key: TypeAlias = tuple[str, str]
 Outcome: TypeAlias = Answer | DnsError
@@ -159,19 +164,34 @@ class NetworkResolver:
 
     async def _ask(self, name: str, kind: str) -> tuple[Answer, str]:
         """One query: the answer, and the alias to go on with if it held nothing but aliases."""
-        if self._ares is None:
-            # c-ares doubles its wait with each try: 1 + 2 + 4 parts of the whole.
-            self._ares = aiodns.DNSResolver(
-                list(self._nameservers) or None, timeout=max(self._timeout / 7, 0.05), tries=3
-            )
+        ares = self._started()
+        if not _HOST_NAME.match(name):
+            servers = self._nameservers or ares.nameservers
+            response = await dns_stub.ask(servers, name, kind, self._timeout / 2)
+            if response.code == dns_wire.NXDOMAIN and not response.answers:
+                return NOT_FOUND, ""
+            found = [(one.kind, one.text, one.ttl) for one in response.answers]
+            return _read(found, kind)
         try:
-            # c-ares reads a backslash as an escape (RFC 1035, 5.1).
-            result = await self._ares.query_dns(name.replace("\\", "\\\\"), kind)
+            result = await ares.query_dns(name, kind)
         except aiodns.error.DNSError as error:
             return _absent_or_raise(error), ""
-        except ValueError:
-            return NOT_FOUND, ""
-        return _read(result.answer, kind)
+        kinds = dns_wire.KINDS
+        found = [
+            (kinds[one.type], _text(one.data, kinds[one.type]), one.ttl)
+            for one in result.answer
+            if one.type in kinds
+        ]
+        return _read(found, kind)
+
+    def _started(self) -> aiodns.DNSResolver:
+        """c-ares, made when first needed: it wants a running loop."""
+        if self._ares is None:
+            # c-ares doubles its wait with each try: 1 + 2 + 4 parts of the whole.
+            wait = max(self._timeout / 7, 0.05)
+            servers = list(self._nameservers) or None
+            self._ares = aiodns.DNSResolver(servers, timeout=wait, tries=3)
+        return self._ares
 
 
 def _absent_or_raise(error: Exception) -> Answer:
@@ -183,16 +203,13 @@ def _absent_or_raise(error: Exception) -> Answer:
     raise DnsError(_REASONS.get(number, "no usable answer"))
 
 
-_TYPES = {"A": 1, "NS": 2, "CNAME": 5, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
-
-
-def _read(records: Sequence[Any], kind: str) -> tuple[Answer, str]:
-    """c-ares' records as an Answer of ours; the last alias if there is nothing else."""
-    wanted = [_text(record.data, kind) for record in records if record.type == _TYPES[kind]]
-    ttl = min((record.ttl for record in records), default=0)
+def _read(records: Sequence[tuple[str, str, int]], kind: str) -> tuple[Answer, str]:
+    """Records (type, text, ttl) as an Answer of ours; the last alias if there is nothing else."""
+    wanted = tuple(text for one, text, _ in records if one == kind)
+    ttl = min((ttl for _, _, ttl in records), default=0)
     if wanted or kind == "CNAME":
-        return Answer(tuple(wanted), ttl=ttl), ""
-    aliases = [record.data.cname for record in records if record.type == _TYPES["CNAME"]]
+        return Answer(wanted, ttl=ttl), ""
+    aliases = [text for one, text, _ in records if one == "CNAME"]
     if aliases:
         return Answer((), ttl=ttl), canonical_domain(aliases[-1])
     return NO_DATA, ""
