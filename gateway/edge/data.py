@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from gateway.edge.budget import Lease
-from gateway.edge.incoming import Incoming
+from gateway.edge.incoming import Disconnected, Incoming
 from gateway.message import Octets
 from gateway.reply import NO_SPACE, NOT_MAIL, TOO_LARGE, Reply
 
@@ -30,10 +30,6 @@ PATIENCE = 4
 
 class Swamped(Exception):  # noqa: N818 (it is the client that errs)
     """The client goes on sending far beyond the size we announced."""
-
-
-class Disconnected(Exception):  # noqa: N818
-    """The client went away before the final dot."""
 
 
 class Content:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 
 
+class Disconnected(Exception):  # noqa: N818 (nobody's error)
+    """The client went away in the middle of something."""
+
+
 class Incoming:
     """One connection's unread octets. One reader only; `buffer` is read and cut by that reader."""
 

@@ -9,12 +9,11 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-import aiosmtpd.smtp
-
 from gateway.edge.admission import Admission
 from gateway.edge.budget import MemoryBudget
-from gateway.edge.dialogue import Accept, Admit, Dialogue, Service
+from gateway.edge.dialogue import Dialogue
 from gateway.edge.queue_id import PROCESSES, QueueIds
+from gateway.edge.service import Accept, Admit, Service
 from gateway.edge.tls import Certificate
 from gateway.journal import Journal
 from gateway.settings import Limits, Listener, split_host_port
@@ -74,10 +73,10 @@ class Receiver:
         service = self._service
         service.spool.mkdir(parents=True, exist_ok=True)
         loop = asyncio.get_running_loop()
-        template = vars(aiosmtpd.smtp.SMTP(None, hostname=service.hostname, loop=loop)).copy()
+        service.prepare(loop)
         host, port = split_host_port(self._listener.address)
         self._server = await loop.create_server(
-            lambda: Dialogue(service, template, loop),
+            lambda: Dialogue(service, loop),
             host,
             port,
             backlog=BACKLOG,
@@ -99,18 +98,18 @@ class Receiver:
         service.draining = True
         if self._server:
             self._server.close()
-        for dialogue in tuple(service.dialogues):
-            dialogue.drain()
+        for session in tuple(service.open):
+            session.drain()
         if await self._all_gone(seconds):
             return
-        for dialogue in tuple(service.dialogues):
-            dialogue.cut()
+        for session in tuple(service.open):
+            session.cut()
         await self._all_gone(GRACE)
 
     async def _all_gone(self, seconds: float) -> bool:
         service = self._service
-        if service.dialogues:
-            service.idle_over.clear()
+        if service.open:
+            service.all_over.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(service.idle_over.wait(), seconds)
-        return not service.dialogues
+                await asyncio.wait_for(service.all_over.wait(), seconds)
+        return not service.open
