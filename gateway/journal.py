@@ -75,6 +75,10 @@ class Journal:
             "delivery", id=letter_id, kind=kind, next_hop=next_hop, outcome=outcome, code=code
         )
 
+    def remarked(self, letter_id: str, next_hop: str, what: str) -> None:
+        """Something about a delivery that should be counted: 8-bit content to a 7-bit hop."""
+        self._tell("remark", id=letter_id, next_hop=next_hop, what=what)
+
     def held(self, id_: str, why: str) -> None:
         self._tell("held", id=id_, why=why)
 

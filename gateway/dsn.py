@@ -1,0 +1,239 @@
+"""Telling of failure: the delivery status notice for a sender, the notice for the administrator.
+
+A notice is a multipart/report (RFC 3464, RFC 6522): words for the reader, fields for programs, and
+the header section of the letter. It never holds the body, nor what our own mailboxes said or are
+called inside: a sender learns the addresses that they wrote to, and status codes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.utils import format_datetime
+from hashlib import sha256
+
+from gateway.message import Octets
+from gateway.show import terminal
+from gateway.store import Job, Outcome
+
+HEADER_MAX = 32 * 1024
+"""Octets of the letter's header section that are sent back."""
+LISTED = 20
+"""Recipients named to the administrator."""
+
+_MESSAGE_ID = re.compile(
+    rb"^message-id:[ \t]*(<[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,124}"
+    rb"@[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,124}>)[ \t]*\r?$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What a notice needs besides the job."""
+
+    hostname: str
+    """Our own name: the Reporting-MTA."""
+    sender: str
+    """The address in From, one that people read."""
+    message_id: str
+    """With angle brackets."""
+    now: datetime
+    site_name: str = ""
+    """The site as its customers know it."""
+    phone: str = ""
+    """The number at which customers reach a person."""
+
+
+def report(job: Job, failed: Sequence[tuple[str, Outcome]], sheet: Sheet) -> bytes:
+    """The whole content of a delivery status notice for the sender of `job`.
+
+    `failed` has, for each recipient that is given up, the address that the sender may be told
+    and what became of it.
+    """
+    header = header_section(job.content)
+    boundary = "=_dsn_" + sha256(header + job.letter_id.encode()).hexdigest()[:32]
+    parts = (
+        _text_part(_words(job, failed, sheet)),
+        _part("message/delivery-status", _status(job, failed, sheet).encode()),
+        _part("text/rfc822-headers", header),
+    )
+    head = [
+        ("From", f"Mail delivery <{sheet.sender}>"),
+        ("To", f"<{job.reverse_path}>"),
+        ("Subject", "Your message could not be delivered"),
+        *_common(job, sheet),
+        ("Auto-Submitted", "auto-replied"),
+        ("MIME-Version", "1.0"),
+        (
+            "Content-Type",
+            f'multipart/report; report-type=delivery-status;\r\n boundary="{boundary}"',
+        ),
+    ]
+    opening = f"--{boundary}\r\n".encode()
+    body = b"".join(opening + part + b"\r\n" for part in parts)
+    return _head(head) + body + f"--{boundary}--\r\n".encode()
+
+
+def notice(
+    job: Job, failed: Sequence[Outcome], sheet: Sheet, *, administrator: str, earlier: int
+) -> bytes:
+    """The whole content of a notice: a letter is held, why, and what to do.
+
+    `earlier` letters were held before without a notice of their own.
+    """
+    kind = "letter" if job.kind == "letter" else f"{job.kind} of our own"
+    lines = [
+        f"A {kind} could not be delivered. It is held, nothing is lost, and the sender was not",
+        "told.",
+        "",
+        f"    id         {job.letter_id}",
+        f"    site       {terminal(job.site)}",
+        f"    from       <{terminal(job.reverse_path)}>",
+        f"    next hop   {terminal(job.next_hop)}",
+        f"    accepted   {format_datetime(job.accepted)}",
+        f"    attempts   {job.attempts + 1}",
+        "",
+        *_refusals(failed),
+        "",
+        *_others(earlier),
+        "What to do: mend the mailbox or the next hop, then",
+        "",
+        f"    gateway queue show {job.letter_id}",
+        f"    gateway queue release {job.letter_id}",
+        "",
+        f"or, if nobody needs it, gateway queue drop {job.letter_id}.",
+        "gateway queue list --held shows all that is held.",
+    ]
+    head = [
+        ("From", f"Mail gateway <{sheet.sender}>"),
+        ("To", f"<{administrator}>"),
+        ("Subject", f"Held: {job.letter_id} was not taken by {terminal(job.next_hop, 60)}"),
+        *_common(job, sheet),
+        ("Auto-Submitted", "auto-generated"),
+        ("MIME-Version", "1.0"),
+    ]
+    return _head(head, end=False) + _text_part("\n".join(lines) + "\n")
+
+
+def header_section(content: Octets) -> bytes:
+    """The letter's header section, cut at a line end when it is too long, CRLF line ends."""
+    start = content[: HEADER_MAX + 4]
+    if start.startswith((b"\r\n", b"\n")):
+        return b""
+    ends = [end for end in (start.find(b"\r\n\r\n"), start.find(b"\n\n")) if end >= 0]
+    section = start[: min(ends)] if ends else start[: start.rfind(b"\n") + 1]
+    lines = section.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
+    return b"".join(line + b"\r\n" for line in lines)
+
+
+# --- words -------------------------------------------------------------------------------------
+
+
+def _words(job: Job, failed: Sequence[tuple[str, Outcome]], sheet: Sheet) -> str:
+    """What a customer reads; every sentence is true of a refusal and of a long silence."""
+    refused = all(outcome.result == "failed" for _, outcome in failed)
+    why = "did not accept it" if refused else "could not be reached for a long time"
+    names = sorted({name for name, _ in failed})
+    where = f" of {sheet.site_name}" if sheet.site_name else ""
+    lines = [
+        "Hello,",
+        "",
+        "your message could not be delivered to:",
+        "",
+        *(f"    {terminal(name, 320)}" for name in names),
+        "",
+        f"It reached the mail system{where} on {format_datetime(job.accepted)}, but the",
+        f"mailbox behind this address {why}.",
+        "We have stopped trying, and nobody has read your message.",
+        "",
+        f"Please call us: {sheet.phone}"
+        if sheet.phone
+        else "Please contact us in another way, or send your message again later.",
+        "",
+        f"This notice was made automatically. Its reference is {job.queue_id}.",
+        "The top of your message is attached, so that you can see which one it was.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _refusals(failed: Sequence[Outcome]) -> list[str]:
+    lines = [
+        f"    <{terminal(outcome.recipient, 320)}>: {terminal(str(outcome.reply))}"
+        for outcome in failed[:LISTED]
+    ]
+    more = len(failed) - LISTED
+    return [*lines, f"    and {more} more"] if more > 0 else lines
+
+
+def _others(earlier: int) -> list[str]:
+    if not earlier:
+        return []
+    letters = "letter was" if earlier == 1 else "letters were"
+    return [f"Since the last notice {earlier} more {letters} held.", ""]
+
+
+# --- fields for programs -----------------------------------------------------------------------
+
+
+def _status(job: Job, failed: Sequence[tuple[str, Outcome]], sheet: Sheet) -> str:
+    """RFC 3464, 2.2 and 2.3: fields about the message, then a group for each recipient."""
+    groups = [
+        f"Reporting-MTA: dns; {sheet.hostname}\r\nArrival-Date: {format_datetime(job.accepted)}\r\n"
+    ]
+    told: set[str] = set()
+    for name, outcome in failed:
+        if name in told:
+            continue
+        told.add(name)
+        reply = outcome.reply
+        final = outcome.result == "failed"
+        groups.append(
+            f"Final-Recipient: {_typed_address(name)}\r\n"
+            "Action: failed\r\n"
+            # RFC 3463, 3.5: X.4.7, the time for delivery has run out.
+            f"Status: {reply.enhanced if final else '4.4.7'}\r\n"
+            f"Diagnostic-Code: smtp; {reply.code} {reply.enhanced}\r\n"
+            f"Last-Attempt-Date: {format_datetime(sheet.now)}\r\n"
+        )
+    return "\r\n".join(groups)
+
+
+def _typed_address(address: str) -> str:
+    """RFC 3464, 2.3.2; outside ASCII the form of RFC 6533, 3 that needs no 8-bit transport."""
+    if address.isascii():
+        return f"rfc822; {terminal(address, 320)}"
+    kept = (
+        char if "!" <= char <= "~" and char not in "+=\\" else f"\\x{{{ord(char):X}}}"
+        for char in address
+    )
+    return f"utf-8; {''.join(kept)}"
+
+
+# --- MIME --------------------------------------------------------------------------------------
+
+
+def _common(job: Job, sheet: Sheet) -> list[tuple[str, str]]:
+    fields = [("Date", format_datetime(sheet.now)), ("Message-ID", sheet.message_id)]
+    if job.kind == "letter":
+        match = _MESSAGE_ID.search(header_section(job.content))
+        if match:
+            subject_id = match[1].decode("ascii")
+            fields += [("In-Reply-To", subject_id), ("References", subject_id)]
+    return fields
+
+
+def _head(fields: Sequence[tuple[str, str]], *, end: bool = True) -> bytes:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
+    return (lines + "\r\n" if end else lines).encode()
+
+
+def _text_part(text: str) -> bytes:
+    return _part('text/plain; charset="utf-8"', text.replace("\n", "\r\n").encode())
+
+
+def _part(content_type: str, octets: bytes) -> bytes:
+    encoding = "" if octets.isascii() else "Content-Transfer-Encoding: 8bit\r\n"
+    return f"Content-Type: {content_type}\r\n{encoding}\r\n".encode() + octets

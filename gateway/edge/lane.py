@@ -1,0 +1,67 @@
+"""One next hop as the relay sees it: the letters in hand for it, its transport and its breaker."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+
+from gateway.edge.breaker import Breaker, BreakerPolicy
+from gateway.edge.transport import Transport
+from gateway.settings import NextHop
+from gateway.store import Job
+
+
+class Lane:
+    """Letters wait here only for a free connection: few, and in no other lane's way."""
+
+    def __init__(self, name: str, breaker: BreakerPolicy) -> None:
+        self.name = name
+        self.breaker = Breaker(breaker)
+        self.queue: deque[Job] = deque()
+        self.workers = 0
+        self.left_out = False
+        """The last claim was told to give no more letters of this lane."""
+        self._hop: NextHop | None = None
+        self._transport: Transport | None = None
+
+    def add(self, job: Job) -> None:
+        if job.pressed:
+            self.queue.appendleft(job)
+        else:
+            self.queue.append(job)
+
+    @property
+    def full(self) -> bool:
+        """As many wait as can be under way: no more are claimed."""
+        return len(self.queue) >= self.connections
+
+    @property
+    def connections(self) -> int:
+        return self._hop.connections if self._hop else 1
+
+    def width(self, now: datetime) -> int:
+        """How many letters may be under way at once: one when it decides about the next hop."""
+        if self.breaker.half_open(now) and not (self.queue and self.queue[0].pressed):
+            return 1
+        return self.connections
+
+    def transport(
+        self, hop: NextHop, make: Callable[[NextHop], Transport]
+    ) -> tuple[Transport, Transport | None]:
+        """The transport for the next hop as it is configured now; and one to close, if it changed.
+
+        A changed next hop starts with a closed breaker.
+        """
+        if self._transport is not None and self._hop == hop:
+            return self._transport, None
+        old, self._transport = self._transport, make(hop)
+        if old is not None:
+            self.breaker.succeeded()
+        self._hop = hop
+        return self._transport, old
+
+    def take_transport(self) -> Transport | None:
+        """For closing at the end."""
+        transport, self._transport = self._transport, None
+        return transport
