@@ -27,8 +27,15 @@ MAX_ENTRIES = 50_000
 MAX_WEIGHT = 32 * 1024 * 1024
 """Characters of all cached records together, with ENTRY_WEIGHT for each entry."""
 ENTRY_WEIGHT = 300
+RENEW_AFTER = 8 * 1024 * 1024
+"""Weight of answers after which c-ares is made anew: it keeps a cache that has no bound."""
 
-_ABSENT = {errno.ARES_ENOTFOUND: NOT_FOUND, errno.ARES_ENODATA: NO_DATA}
+_ABSENT = {
+    errno.ARES_ENOTFOUND: NOT_FOUND,
+    errno.ARES_ENODATA: NO_DATA,
+    errno.ARES_EBADNAME: NOT_FOUND,
+    errno.ARES_EBADSTR: NOT_FOUND,
+}
 _REASONS = {
     errno.ARES_ETIMEOUT: "timeout",
     errno.ARES_ESERVFAIL: "server failure",
@@ -42,6 +49,8 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9_*/.-]+\Z")
 
 Key: TypeAlias = tuple[str, str]
 Outcome: TypeAlias = Answer | DnsError
+_Record: TypeAlias = tuple[str, str, int]
+"""Type, text, TTL."""
 
 
 class Cache:
@@ -107,6 +116,8 @@ class NetworkResolver:
         self._cache = Cache(clock, max_entries, max_weight)
         self._flying: dict[Key, asyncio.Task[Outcome]] = {}
         self._ares: aiodns.DNSResolver | None = None
+        self._asking: dict[aiodns.DNSResolver, int] = {}
+        self._answered = 0
 
     async def query(self, name: str, kind: str) -> Answer:
         """See `gateway.resolver.Resolver`."""
@@ -131,9 +142,9 @@ class NetworkResolver:
         for task in list(self._flying.values()):
             task.cancel()
         await asyncio.gather(*self._flying.values(), return_exceptions=True)
-        if self._ares is not None:
-            await self._ares.close()
-            self._ares = None
+        for ares in list(self._asking):
+            await ares.close()
+        self._ares = None
 
     async def _look_up(self, key: Key) -> Outcome:
         outcome: Outcome
@@ -165,46 +176,79 @@ class NetworkResolver:
     async def _ask(self, name: str, kind: str) -> tuple[Answer, str]:
         """One query: the answer, and the alias to go on with if it held nothing but aliases."""
         ares = self._started()
-        if not _HOST_NAME.match(name):
-            servers = self._nameservers or ares.nameservers
-            response = await dns_stub.ask(servers, name, kind, self._timeout / 2)
-            if response.code == dns_wire.NXDOMAIN and not response.answers:
-                return NOT_FOUND, ""
-            found = [(one.kind, one.text, one.ttl) for one in response.answers]
-            return _read(found, kind)
+        self._asking[ares] += 1
+        try:
+            if _HOST_NAME.match(name):
+                found = _read(await self._ask_ares(ares, name, kind), kind)
+            else:
+                servers = self._nameservers or ares.nameservers
+                found = _read(await _ask_plainly(servers, name, kind, self._timeout / 2), kind)
+        except _AbsentError as absent:
+            found = absent.answer, ""
+        finally:
+            self._asking[ares] -= 1
+            await self._retire()
+        return found
+
+    async def _ask_ares(self, ares: aiodns.DNSResolver, name: str, kind: str) -> list[_Record]:
         try:
             result = await ares.query_dns(name, kind)
         except aiodns.error.DNSError as error:
-            return _absent_or_raise(error), ""
+            raise _absence_or_trouble(error) from None
+        except ValueError:
+            raise _AbsentError(NOT_FOUND) from None
         kinds = dns_wire.KINDS
         found = [
             (kinds[one.type], _text(one.data, kinds[one.type]), one.ttl)
             for one in result.answer
             if one.type in kinds
         ]
-        return _read(found, kind)
+        self._answered += ENTRY_WEIGHT + sum(len(text) for _, text, _ in found)
+        return found
 
     def _started(self) -> aiodns.DNSResolver:
-        """c-ares, made when first needed: it wants a running loop."""
-        if self._ares is None:
+        """c-ares, made when first needed (it wants a running loop) and when it has grown."""
+        if self._ares is None or self._answered > RENEW_AFTER:
             # c-ares doubles its wait with each try: 1 + 2 + 4 parts of the whole.
             wait = max(self._timeout / 7, 0.05)
             servers = list(self._nameservers) or None
             self._ares = aiodns.DNSResolver(servers, timeout=wait, tries=3)
+            self._asking[self._ares] = 0
+            self._answered = 0
         return self._ares
 
+    async def _retire(self) -> None:
+        """Let those that were outgrown go once nobody asks them any more."""
+        for ares, asking in list(self._asking.items()):
+            if ares is not self._ares and not asking:
+                del self._asking[ares]
+                await ares.close()
 
-def _absent_or_raise(error: Exception) -> Answer:
+
+async def _ask_plainly(servers: Sequence[str], name: str, kind: str, wait: float) -> list[_Record]:
+    response = await dns_stub.ask(servers, name, kind, wait)
+    if response.code == dns_wire.NXDOMAIN and not response.answers:
+        raise _AbsentError(NOT_FOUND)
+    return [(one.kind, one.text, one.ttl) for one in response.answers]
+
+
+class _AbsentError(Exception):
+    """There is nothing of that name or type."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+def _absence_or_trouble(error: Exception) -> _AbsentError | DnsError:
     number = error.args[0] if error.args else 0
-    if number in (errno.ARES_EBADNAME, errno.ARES_EBADSTR):
-        return NOT_FOUND
     if number in _ABSENT:
-        return _ABSENT[number]
-    raise DnsError(_REASONS.get(number, "no usable answer"))
+        return _AbsentError(_ABSENT[number])
+    return DnsError(_REASONS.get(number, "no usable answer"))
 
 
-def _read(records: Sequence[tuple[str, str, int]], kind: str) -> tuple[Answer, str]:
-    """Records (type, text, ttl) as an Answer of ours; the last alias if there is nothing else."""
+def _read(records: Sequence[_Record], kind: str) -> tuple[Answer, str]:
+    """Records as an Answer of ours; the last alias if there is nothing else."""
     wanted = tuple(text for one, text, _ in records if one == kind)
     ttl = min((ttl for _, _, ttl in records), default=0)
     if wanted or kind == "CNAME":

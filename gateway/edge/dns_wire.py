@@ -100,7 +100,9 @@ def read_response(message: bytes) -> Response:
             record, at = _read_record(message, at)
             if record:
                 records.append(record)
-    except (struct.error, IndexError, OSError) as error:
+    except WireError:
+        raise
+    except (struct.error, IndexError, ValueError) as error:
         raise WireError("cut short") from error
     return Response(number, flags & 0xF, truncated, question, tuple(records))
 
