@@ -340,7 +340,7 @@ def _unauthenticated(case: Case) -> bool:
     if case.message.author is None or not case.decision.aligned:
         return True
     dmarc = case.verdicts.get("dmarc")
-    return bool(dmarc and dmarc.result == "fail" and not dmarc.details.get("trusted_sealer"))
+    return bool(dmarc and dmarc.result == "fail" and not dmarc.details.get("arc_aligned"))
 
 
 def _malware(case: Case) -> bool:
