@@ -95,7 +95,8 @@ def _hop(text: str, steps: Steps, sources: Sources) -> str:
 
 def _model(text: str, steps: Steps, sources: Sources) -> str:
     """A model's name without a slash is a shipped one, else a folder."""
-    return _folder(text, steps, sources) if "/" in text else text
+    named = "/" in text or text.startswith(".")
+    return _folder(text, steps, sources) if named else text
 
 
 def _store(text: str, steps: Steps, sources: Sources) -> str:

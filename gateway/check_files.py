@@ -1,0 +1,193 @@
+"""Files, folders and ports of this host that the configuration names: present, sound, protected."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.edge.tls import server_context
+from gateway.problems import Problem, Steps
+from gateway.settings import EmailAddress, Settings, Tls, split_host_port
+from gateway.signing import Signer
+from gateway.yaml_values import Sources, UnreadableError, read_file
+
+SOON = timedelta(days=14)
+"""A certificate that ends within this is worth a warning."""
+MAX_CERTIFICATE = 1 << 20
+MAX_RECIPIENTS = 32 << 20
+MIN_SECRET = 16
+
+_ADDRESS: TypeAdapter[str] = TypeAdapter(EmailAddress)
+
+
+# --- certificates and keys -----------------------------------------------------------------------
+
+
+def certificates(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
+    for index, listener in enumerate(settings.listen):
+        if listener.tls is None:
+            continue
+        steps: Steps = ("listen", index, "tls")
+        try:
+            server_context(listener.tls)
+        except (OSError, ssl.SSLError):
+            yield sources.problem(
+                steps,
+                "certificate and key cannot be used together",
+                "both must be PEM, the key must be this certificate's and without a password",
+            )
+            continue
+        yield from _validity(listener.tls, settings.hostname, steps, sources, now)
+
+
+def _validity(
+    tls: Tls, hostname: str, steps: Steps, sources: Sources, now: datetime
+) -> Iterator[Problem]:
+    steps = (*steps, "cert")
+    try:
+        certificate = x509.load_pem_x509_certificates(read_file(tls.cert, MAX_CERTIFICATE))[0]
+    except (UnreadableError, ValueError):
+        yield sources.problem(steps, "not a PEM certificate", "name the chain, own one first")
+        return
+    end = certificate.not_valid_after_utc
+    if end <= now:
+        yield sources.problem(steps, f"expired on {end:%Y-%m-%d}", "renew it")
+    elif end <= now + SOON:
+        yield sources.problem(steps, f"ends on {end:%Y-%m-%d}", "renew it soon", warning=True)
+    if certificate.not_valid_before_utc > now:
+        start = certificate.not_valid_before_utc
+        yield sources.problem(steps, f"not valid before {start:%Y-%m-%d}", "look at the clock")
+    if not _covers(certificate, hostname):
+        what = "the certificate does not name our hostname"
+        yield sources.problem(steps, what, f"get one for {hostname}", warning=True)
+
+
+def _covers(certificate: x509.Certificate, hostname: str) -> bool:
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+    names = {name.lower() for name in extension.value.get_values_for_type(x509.DNSName)}
+    return hostname in names or f"*.{hostname.partition('.')[2]}" in names
+
+
+def signing_keys(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
+    for index, site in enumerate(settings.sites):
+        if site.signing is None:
+            continue
+        steps: Steps = ("sites", index, "signing")
+        try:
+            Signer(site.signing.domain, site.signing.selector, site.signing.key.get_secret_value())
+        except ValueError as error:
+            what, _, mend = str(error).partition("; ")
+            yield sources.problem((*steps, "key"), what, mend or "make one: gateway dkim-key")
+
+
+def secrets(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
+    """Secrets that others on this host can read, or that can be guessed."""
+    for steps, path in sources.secret_files.items():
+        try:
+            mode = path.stat().st_mode
+        except OSError:
+            continue
+        if mode & 0o007:
+            what = "anybody on this host can read the file named here"
+            yield sources.problem(steps, what, "chmod o= FILE", warning=True)
+    given = settings.secret or ()
+    for secret in given if isinstance(given, tuple) else (given,):
+        if len(secret.get_secret_value()) < MIN_SECRET:
+            what = f"shorter than {MIN_SECRET} characters, so it can be guessed"
+            yield sources.problem(("secret",), what, "make one: openssl rand -hex 32")
+
+
+# --- what is written, and where ------------------------------------------------------------------
+
+
+def recipient_files(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
+    for index, site in enumerate(settings.sites):
+        path = site.recipients.file
+        if path is None:
+            continue
+        try:
+            text = read_file(path, MAX_RECIPIENTS).decode()
+        except (UnreadableError, UnicodeDecodeError) as error:
+            why = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
+            steps: Steps = ("sites", index, "recipients", "file")
+            yield sources.problem(steps, f"the file cannot be read: {why}", "mend it")
+            continue
+        for number, line in enumerate(text.splitlines(), 1):
+            address = line.partition("#")[0].strip()
+            if address and not _is_address_of(address, site.domains):
+                what = "not an address of this site's domains"
+                yield Problem(path, number, "", what, "one address a line, # begins a comment")
+
+
+def _is_address_of(address: str, domains: tuple[str, ...]) -> bool:
+    try:
+        return _ADDRESS.validate_python(address).rpartition("@")[2] in domains
+    except ValidationError:
+        return False
+
+
+def folders(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
+    """The store's folder and the Maildirs: there, or possible to make."""
+    store = Path(settings.store.get_secret_value().partition("://")[2])
+    wanted: list[tuple[Steps, Path]] = [(("store",), store.parent)]
+    for name, hop in settings.next_hops.items():
+        if hop.maildir is not None:
+            wanted.append((("next_hops", name, "address"), hop.maildir))
+    for steps, folder in wanted:
+        why = _unusable(folder)
+        if why:
+            yield sources.problem(steps, f"the folder cannot be written: {why}", "mend the path")
+
+
+def _unusable(folder: Path) -> str:
+    """Why a folder cannot be written or made; empty when it can."""
+    existing = next((path for path in (folder, *folder.parents) if path.exists()), None)
+    if existing is None:
+        return "nothing of it exists"
+    if not existing.is_dir():
+        return "a file stands in its place"
+    return "" if os.access(existing, os.W_OK | os.X_OK) else "no right to"
+
+
+def ports(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
+    for index, listener in enumerate(settings.listen):
+        host, port = split_host_port(listener.address)
+        steps: Steps = ("listen", index, "address")
+        match _bind(host, port):
+            case 0:
+                continue
+            case errno.EADDRINUSE:
+                what = "in use, by a gateway that is running or by another program"
+                yield sources.problem(steps, what, "see: ss -ltnp", warning=True)
+            case errno.EACCES:
+                what = "this user may not open it"
+                mend = "run as a service with CAP_NET_BIND_SERVICE (deploy/gateway.service)"
+                yield sources.problem(steps, what, mend, warning=True)
+            case _:
+                what = "not an address of this host"
+                yield sources.problem(steps, what, "see: ip address")
+
+
+def _bind(host: str, port: int) -> int:
+    """The error of opening a port for a moment, 0 for none."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        return error.errno or errno.EIO
+    return 0
