@@ -138,7 +138,7 @@ def _survives(tx: Transaction, due: _Due, now: int) -> bool:
     if due.kind == "acknowledgement":
         # It may have gone out: at most once is what we promise.
         note(tx, queue_id, now, "unknown", f"{id_}: its worker stopped while sending it")
-        set_states(tx, due.number, OWED, "unknown", now)
+        set_states(tx, due.number, OWED, "unknown", now, "its worker stopped while sending it")
         return False
     if wish:
         note(tx, queue_id, now, "held" if wish == "hold" else "dropped", f"{id_}: {why}")

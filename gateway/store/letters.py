@@ -32,7 +32,7 @@ def set_states(
     of: Collection[str],
     state: str,
     now: int,
-    why: str | None = None,
+    why: str,
 ) -> int:
     """Bring every recipient that is in one of the states `of` to `state`; gives how many."""
     before = states_of(tx, number)
@@ -47,6 +47,16 @@ def set_states(
     return changed
 
 
+_CHANGE = (
+    "UPDATE letters SET state = ?, due = ?, some_held = ?, why = ?, lease = '', wish = '', "
+    "pressed = 0{more} WHERE number = ?{only} RETURNING answers, one_to_one"
+)
+_CHANGE_STATE = _CHANGE.format(more="", only="")
+_END_ATTEMPT = _CHANGE.format(
+    more=", attempts = attempts + 1, strikes = 0, backlog = 1", only=" AND lease = ?"
+)
+
+
 def write_letter(
     tx: Transaction,
     number: int,
@@ -54,16 +64,22 @@ def write_letter(
     after: Sequence[str],
     *,
     due: int,
-    why: str | None = None,
+    why: str,
+    lease: str | None = None,
 ) -> str:
-    """The letter's row and its share of the sums, after its recipients changed; gives its state."""
+    """The letter's row and its share of the sums, as its recipients change; gives its state.
+
+    With `lease` this ends an attempt; if that lease is lost nothing changes and '' comes back.
+    """
     state = letter_state(after)
-    answers, one_to_one = tx.db.execute(
-        "UPDATE letters SET state = ?, due = ?, lease = '', wish = '', pressed = 0, some_held = ?, "
-        "why = coalesce(?, why) WHERE number = ? RETURNING answers, one_to_one",
-        (state, due if state in OWED else None, "held" in after, why, number),
-    ).fetchone()
-    change(tx.counts, answers, bool(one_to_one), before, after)
+    values = (state, due if state in OWED else None, "held" in after, why, number)
+    if lease is None:
+        row = tx.db.execute(_CHANGE_STATE, values).fetchone()
+    else:
+        row = tx.db.execute(_END_ATTEMPT, (*values, lease)).fetchone()
+    if row is None:
+        return ""
+    change(tx.counts, row[0], bool(row[1]), before, after)
     return state
 
 

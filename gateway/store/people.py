@@ -200,11 +200,12 @@ def record_own(
 ) -> None:
     """Our own Message-IDs, so that an answer to them is known as one."""
     ids = [own_message_id(letter.own) for letter in letters if letter.own is not None]
-    tx.db.executemany(
-        "INSERT INTO threads (message_id, contact, conversation, ours, queue_id, at) "
-        "VALUES (?, '', ?, 1, ?, ?) ON CONFLICT (message_id, contact) DO NOTHING",
-        [(safe(id_), conversation, queue_id, now) for id_ in ids if id_],
-    )
+    if ids:
+        tx.db.executemany(
+            "INSERT INTO threads (message_id, contact, conversation, ours, queue_id, at) "
+            "VALUES (?, '', ?, 1, ?, ?) ON CONFLICT (message_id, contact) DO NOTHING",
+            [(safe(id_), conversation, queue_id, now) for id_ in ids if id_],
+        )
 
 
 # --- dead addresses ----------------------------------------------------------------------------

@@ -22,25 +22,40 @@ class _Leased:
     message: int
     wish: str
     why: str
-    accepted: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipient:
+    position: int
+    before: str
+    after: str
+    outcome: Outcome | None
 
 
 def settle(tx: Transaction, job: Job, settlement: Settlement, now: int) -> bool:
     """Write the outcomes of one attempt; False, and nothing changed, if the lease was lost."""
     row = tx.db.execute(
-        "UPDATE letters SET attempts = attempts + 1, strikes = 0, backlog = 1 "
-        "WHERE id = ? AND lease = ? AND state = 'active' "
-        "RETURNING number, message, wish, why, accepted",
+        "SELECT number, message, wish, why FROM letters "
+        "WHERE id = ? AND lease = ? AND state = 'active'",
         (job.letter_id, job.lease),
     ).fetchone()
     if row is None:
         return False
     leased = _Leased(*row)
-    before, after = _write_outcomes(tx, job, settlement, leased, now)
-    due = now if settlement.retry_at is None else micros(settlement.retry_at)
+    recipients = _after(tx, job, settlement, leased)
+    after = [recipient.after for recipient in recipients]
     state = write_letter(
-        tx, leased.number, before, after, due=due, why=_why(settlement, leased, after)
+        tx,
+        leased.number,
+        [recipient.before for recipient in recipients],
+        after,
+        due=now if settlement.retry_at is None else micros(settlement.retry_at),
+        why=_why(settlement, leased, after),
+        lease=job.lease,
     )
+    if not state:
+        return False
+    _write_recipients(tx, leased, recipients, now)
     _tell(tx, job, settlement, now)
     if job.kind == "letter":
         if any(outcome.result == "relayed" for outcome in settlement.outcomes):
@@ -65,29 +80,32 @@ def give_back(tx: Transaction, job: Job, now: int) -> None:
         end_waiting(tx, job.letter_id, job.queue_id, now)
 
 
-def _write_outcomes(
-    tx: Transaction, job: Job, settlement: Settlement, leased: _Leased, now: int
-) -> tuple[list[str], list[str]]:
-    """The recipients' rows; gives their states before and after."""
+def _after(tx: Transaction, job: Job, settlement: Settlement, leased: _Leased) -> list[_Recipient]:
+    """All recipients of the letter, with what they are after this attempt."""
     told = {outcome.recipient: outcome for outcome in settlement.outcomes}
-    before, after, changes = list[str](), list[str](), []
+    found = []
     for position, address, state in tx.db.execute(
         "SELECT position, address, state FROM recipients WHERE letter = ? ORDER BY position",
         (leased.number,),
-    ).fetchall():
-        before.append(state)
-        if state not in OWED:
-            after.append(state)
-            continue
+    ):
         outcome = told.get(address)
-        after.append(_state_after(job, outcome, settlement, leased.wish))
-        changes.append((after[-1], *_reply(outcome, now), leased.number, position))
+        after = _state_after(job, outcome, settlement, leased.wish) if state in OWED else state
+        found.append(_Recipient(position, state, after, outcome))
+    return found
+
+
+def _write_recipients(
+    tx: Transaction, leased: _Leased, recipients: Sequence[_Recipient], now: int
+) -> None:
     tx.db.executemany(
         "UPDATE recipients SET state = ?, attempts = attempts + 1, at = ?, code = ?, "
         "enhanced = ?, reply = ? WHERE letter = ? AND position = ?",
-        changes,
+        [
+            (each.after, now, *_reply(each.outcome), leased.number, each.position)
+            for each in recipients
+            if each.before in OWED
+        ],
     )
-    return before, after
 
 
 def _state_after(job: Job, outcome: Outcome | None, settlement: Settlement, wish: str) -> str:
@@ -105,10 +123,10 @@ def _state_after(job: Job, outcome: Outcome | None, settlement: Settlement, wish
     return _ENDS[settlement.on_failure]
 
 
-def _reply(outcome: Outcome | None, now: int) -> tuple[int, int, str, str]:
+def _reply(outcome: Outcome | None) -> tuple[int, str, str]:
     if outcome is None:
-        return now, 0, "", ""
-    return now, outcome.reply.code, safe(outcome.reply.enhanced), safe(outcome.reply.text)[:500]
+        return 0, "", ""
+    return outcome.reply.code, safe(outcome.reply.enhanced), safe(outcome.reply.text)[:500]
 
 
 def _why(settlement: Settlement, leased: _Leased, after: Sequence[str]) -> str:

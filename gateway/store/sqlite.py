@@ -362,15 +362,31 @@ class SqliteStore:
         *,
         bodies: timedelta = timedelta(days=30),
         records: timedelta = timedelta(days=400),
+        quarantine: timedelta | None = None,
     ) -> None:
-        """Forget contents and records whose time is over; what is owed stays, however old."""
-        before = micros(now - bodies)
-        while True:
-            gone = await self._write(lambda tx: cleaning.clean_bodies(tx, before))
+        """Forget contents and records whose time is over; what is owed stays, however old.
+
+        With `quarantine` letters held as spam for longer are dropped first, by the site's rule.
+        """
+        if quarantine is not None:
+            await self._expire_quarantine(now, quarantine)
+        body, record = micros(now - min(bodies, records)), micros(now - records)
+        full = True
+        while full:
+            gone = await self._write(lambda tx: cleaning.clean_bodies(tx, body))
             await asyncio.to_thread(self._spool.remove_all, gone)
-            if len(gone) < cleaning.PIECE:
-                break
+            full = len(gone) == cleaning.PIECE
+        while await self._write(lambda tx: cleaning.clean_records(tx, record)) == cleaning.PIECE:
+            pass
+        dead = micros(now) - self._terms.dead_address
+        await self._write(lambda tx: cleaning.clean_rest(tx, record, dead))
         await self._remove_strays()
+
+    async def _expire_quarantine(self, now: datetime, age: timedelta) -> None:
+        before, time, full = micros(now - age), micros(now), True
+        while full:
+            dropped = await self._write(lambda tx: cleaning.expire_quarantine(tx, before, time))
+            full = dropped == cleaning.PIECE
 
     async def _remove_strays(self) -> None:
         """Remove spool files of messages that were never kept."""

@@ -24,6 +24,7 @@ CREATE TABLE messages (
     content BLOB
 ) STRICT;
 CREATE INDEX messages_bodies ON messages (time) WHERE stored <> '';
+CREATE INDEX messages_records ON messages (time) WHERE stored = '';
 
 -- What is to be delivered. contact key: through message; reverse_path.
 -- Retention: `records`, with its message.
