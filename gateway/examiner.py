@@ -135,6 +135,7 @@ class Examiner:
         verdicts, seconds = await parts.pipeline.examine(message)
         begin = perf_counter()
         plan = router.plan(message, verdicts, history, arrival.time)
+        plan, _ = parts.composer.word(message, plan)
         if plan.groups:
             decision = plan.groups[0].decision
         else:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from gateway.acknowledgement.decision import OwnIdentity
 from gateway.acknowledgement.decision import decide as decide_acknowledgement
+from gateway.acknowledgement.promise import promise
 from gateway.calendar import WorkingHours
 from gateway.call import plan_call
 from gateway.facts import Facts, find
@@ -175,8 +176,10 @@ class Router:
                 recipient=first.mailbox.address, own=self._own, now=case.now,
                 per_author=self._settings.acknowledgements.per_author,
             )  # fmt: skip
-        if stopped:
-            acknowledgement = replace(acknowledgement, send=False)
+        if stopped and acknowledgement.send:
+            acknowledgement = Acknowledgement(reason="policy", reasons=("policy",))
+        promised = promise(site, route, case.now, reading.hours)
+        acknowledgement = replace(acknowledgement, promise=promised)
         return Group(
             suffix=suffix,
             site=site.site,

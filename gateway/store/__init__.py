@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
 
 from gateway.message import Arrival, Message, Octets
@@ -208,6 +208,13 @@ class Store(Protocol):
 
     async def secret(self) -> bytes:
         """The secret made on first use, for when the YAML names none."""
+        ...
+
+    async def clean(self, now: datetime, *, quarantine: timedelta | None = None) -> None:
+        """Forget what has ended long ago; what is owed stays, however old.
+
+        With `quarantine` letters held as spam for longer are dropped, by the site's rule.
+        """
         ...
 
     async def close(self) -> None: ...

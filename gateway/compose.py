@@ -1,0 +1,263 @@
+"""From a plan to the letters that are kept: the agents' own, copies, answers, call cards.
+
+Words are chosen before anything is stamped, so that `X-Gateway-Acknowledged` says what really
+goes out: a letter for which no template works is told as silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from gateway import card
+from gateway.acknowledgement import octets
+from gateway.acknowledgement.message_ids import MessageIds
+from gateway.acknowledgement.names import plain_name
+from gateway.acknowledgement.render import Templates, Text
+from gateway.acknowledgement.words import Words, name_of
+from gateway.calendar import WorkingHours
+from gateway.message import Message
+from gateway.plan import Acknowledgement, Call, Claim, Group, History, Letter, Memory, Plan
+from gateway.routing.recipients import canonical
+from gateway.settings import Settings, Site
+from gateway.signing import Signer
+from gateway.stamp import Stamper
+from gateway.text import read
+from gateway.verdict import Verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The acknowledgement of one group, worded with and without the promised time."""
+
+    text: Text
+    late: Text | None
+
+
+class Composer:
+    """Everything of ours that a message brings about."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        stamper: Stamper,
+        templates: Templates,
+        ids: MessageIds,
+        signers: Mapping[str, Signer],
+    ) -> None:
+        """`signers` by site; a site without one sends its mail unsigned."""
+        self._settings = settings
+        self._stamper = stamper
+        self._templates = templates
+        self._ids = ids
+        self._signers = signers
+        self._sites = {site.site: site for site in settings.sites}
+        self._hours = {site.site: WorkingHours(site.calendar) for site in settings.sites}
+
+    def compose(
+        self, message: Message, verdicts: Verdicts, plan: Plan, history: History
+    ) -> tuple[Sequence[Letter], Plan]:
+        """The letters to keep, and the plan as it was really carried out."""
+        plan, drafts = self.word(message, plan)
+        groups = plan.groups
+        letters = [self._stamper.letter(message, verdicts, group, history) for group in groups]
+        letters += self._copies(letters, groups)
+        for group in groups:
+            if group.suffix in drafts:
+                letters.append(self._acknowledgement(message, group, drafts[group.suffix]))
+        remember = tuple(self._memories(message, verdicts, groups, history))
+        for memory in remember:
+            card_ = self._card(message, memory, history)
+            if card_:
+                letters.append(card_)
+        return letters, replace(plan, remember=remember)
+
+    # --- acknowledgement ---
+
+    def word(self, message: Message, plan: Plan) -> tuple[Plan, Mapping[int, Draft]]:
+        """Choose the words of every acknowledgement; the drafts are by the group's suffix."""
+        drafts: dict[int, Draft] = {}
+        groups = []
+        for group in plan.groups:
+            worded, draft = self._word(message, group)
+            groups.append(worded)
+            if draft:
+                drafts[group.suffix] = draft
+        return replace(plan, groups=tuple(groups)), drafts
+
+    def _word(self, message: Message, group: Group) -> tuple[Group, Draft | None]:
+        """Choose the words; without any the group is silent and says so."""
+        found = group.acknowledgement
+        if not found.send:
+            return group, None
+        site, hours = self._sites[group.site], self._hours[group.site]
+        now = message.arrival.time
+        language = read(message).language
+        is_open = hours.is_open(now)
+        words = Words(
+            site=site,
+            calendar=hours,
+            recipient=canonical(group.recipients[0]),
+            customer_name=customer_name(message) if group.decision.aligned else "",
+            promise=found.promise,
+            opens=None if is_open else hours.next_opening(now),
+            reference=message.arrival.queue_id,
+        )
+        tone = group.decision.tone
+        text, late = (
+            self._templates.write(
+                site, found.template, each, tone=tone, is_open=is_open, language=language
+            )
+            for each in (words, replace(words, promise=None))
+        )
+        if text is None:
+            silent = Acknowledgement(reason="policy", reasons=("policy",))
+            return replace(group, acknowledgement=silent), None
+        told = replace(found, template=text.template, language=text.language or language)
+        return replace(group, acknowledgement=told), Draft(text, late)
+
+    def _acknowledgement(self, message: Message, group: Group, draft: Draft) -> Letter:
+        site, to = self._sites[group.site], group.acknowledgement.to
+        id_ = f"{message.arrival.queue_id}.{group.suffix}.ack"
+        sender = site.address or canonical(group.recipients[0])
+
+        def octets_of(text: Text) -> bytes:
+            return self._signed(
+                site,
+                octets.compose(
+                    sender=(name_of(site), sender),
+                    to=to,
+                    subject=text.subject,
+                    body=text.body,
+                    message_id=self._ids.make(message.arrival.queue_id, "ack"),
+                    at=message.arrival.time,
+                    in_reply_to=message.message_id,
+                    references=message.references or message.in_reply_to,
+                ),
+                message,
+            )
+
+        return Letter(
+            id=id_,
+            kind="acknowledgement",
+            site=site.site,
+            next_hop=self._settings.outbound_hop(site),
+            reverse_path="",  # RFC 3834, 3.3: so that no answer answers it
+            recipients=(to,),
+            own=octets_of(draft.text),
+            late=octets_of(draft.late) if draft.late else None,
+            waits_for=f"{message.arrival.queue_id}.{group.suffix}",
+            delay=self._settings.acknowledgements.delay,
+            smtputf8=octets.needs_smtputf8(to),
+        )
+
+    def _signed(self, site: Site, content: bytes, message: Message) -> bytes:
+        signer = self._signers.get(site.site)
+        return signer.sign(content, message.arrival.time) + content if signer else content
+
+    # --- copies, memories, cards ---
+
+    def _copies(self, letters: Sequence[Letter], groups: Sequence[Group]) -> list[Letter]:
+        """Letters of their own, so that a copy that fails never counts against the customer's."""
+        return [
+            replace(letter, id=f"{letter.id}.copy", recipients=group.copy_to, origin=())
+            for letter, group in zip(letters, groups, strict=True)
+            if group.copy_to
+        ]
+
+    def _memories(
+        self, message: Message, verdicts: Verdicts, groups: Sequence[Group], history: History
+    ) -> list[Memory]:
+        """One for each site: the first group of a site speaks for it."""
+        first: dict[str, Group] = {}
+        for group in groups:
+            known = first.setdefault(group.site, group)
+            if group.acknowledgement.send and not known.acknowledgement.send:
+                first[group.site] = group
+        return [self._memory(message, verdicts, group, history) for group in first.values()]
+
+    def _memory(
+        self, message: Message, verdicts: Verdicts, group: Group, history: History
+    ) -> Memory:
+        contact = contact_of(message)
+        conversation = history.conversation or message.message_id or message.arrival.queue_id
+        return Memory(
+            site=group.site,
+            contact=contact,
+            proven=group.decision.aligned,
+            message_id=message.message_id,
+            conversation=conversation,
+            counts=group.decision.spam != "spam" and not history.copy,
+            tone=group.decision.tone,
+            irate=group.decision.irate,
+            phone=group.call.phone,
+            call=self._call(message, verdicts, group, contact) if group.call.wanted else None,
+            claim=self._claim(message, group, contact, conversation),
+        )
+
+    def _claim(
+        self, message: Message, group: Group, contact: str, conversation: str
+    ) -> Claim | None:
+        if not group.acknowledgement.send:
+            return None
+        domain = group.acknowledgement.to.rpartition("@")[2].lower()
+        return Claim(
+            site=group.site,
+            contact=contact,
+            conversation=conversation,
+            large_provider=domain in self._settings.acknowledgements.large_providers,
+            letter_id=f"{message.arrival.queue_id}.{group.suffix}.ack",
+        )
+
+    def _call(self, message: Message, verdicts: Verdicts, group: Group, contact: str) -> Call:
+        call, tone = group.call, verdicts.get("tone")
+        phrases = tone.details.get("reasons") if tone else None
+        return Call(
+            id=f"{message.arrival.queue_id}.{group.suffix}",
+            site=group.site,
+            queue_id=message.arrival.queue_id,
+            contact=contact,
+            name=customer_name(message),
+            phone=call.phone,
+            extension=call.extension,
+            orders=call.orders,
+            questions=call.questions,
+            phrases=tuple(map(str, phrases)) if isinstance(phrases, list) else (),
+            reason=call.reason,
+            due=call.due,
+            opened=message.arrival.time,
+            proven=group.decision.aligned,
+            over_budget=call.over_budget,
+            updates=call.updates,
+        )
+
+    def _card(self, message: Message, memory: Memory, history: History) -> Letter | None:
+        """The call card for the agents on duty: over the site's own next hop, to their mailbox."""
+        site, call = self._sites[memory.site], memory.call
+        if call is None or call.over_budget or not site.calls.notify or history.copy:
+            return None
+        content = card.compose(
+            message, call, history, site=site, hours=self._hours[site.site],
+            message_id=self._ids.make(call.id, "card"),
+        )  # fmt: skip
+        return Letter(
+            id=f"{call.id}.card",
+            kind="card",
+            site=site.site,
+            next_hop=site.next_hop,
+            reverse_path="",
+            recipients=site.calls.notify,
+            own=self._signed(site, content, message),
+        )
+
+
+def contact_of(message: Message) -> str:
+    """Under whom a letter is remembered: its one author, else its reverse-path."""
+    author = message.author
+    return author.contact if author else message.arrival.envelope.reverse_path.lower()
+
+
+def customer_name(message: Message) -> str:
+    """The author's display name, if it is plainly a name."""
+    return plain_name(message.author.name) if message.author else ""
