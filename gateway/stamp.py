@@ -174,7 +174,7 @@ class Stamper:
 
 def spam_points(score: float, threshold: float) -> float:
     """SpamAssassin's scale: 5 points at the site's threshold, log-odds around it, within 25."""
-    p, t = (min(max(value, 1e-12), 1 - 1e-12) for value in (score, threshold))
+    p, t = (min(max(value, 1e-15), 1 - 1e-15) for value in (score, threshold))
     points = 5 + math.log(p / (1 - p)) - math.log(t / (1 - t))
     return min(25.0, max(-25.0, points))
 
