@@ -1,0 +1,292 @@
+"""Which lines of a letter are the customer's own new words, which are history, which a signature.
+
+It knows the habits of Outlook, Gmail, Apple Mail, Thunderbird, web mailers and phones in English,
+German, French, Spanish, Italian, Portuguese and Dutch. It sorts lines; it never changes one, and
+what is delivered is never cut. One pass over the lines, patterns only on short ones: linear.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway import phrases
+from gateway.render import ATTRIBUTION, HISTORY, SIGNATURE
+
+OWN, QUOTED, SIGNED, DROPPED = 0, 1, 2, 3
+
+LINE_MAX = 400
+"""Longer lines are text: no pattern looks at them."""
+SIGNATURE_LINES = 12
+"""A signature without a delimiter has at most so many lines."""
+
+_PREFIX = re.compile(r"[ \t]*(?:>[ \t]?)+")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The lines of a letter sorted into what the customer wrote now and everything else."""
+
+    new: str
+    quoted: str
+    signature: str
+
+
+def sort(lines: Sequence[str]) -> Parts:
+    """Sort lines, which may carry the marks of `render`.
+
+    A letter without a word of the customer's own is its history (a letter passed on), without
+    that its signature (a reply of contact data only): something is always read.
+    """
+    kinds = bytearray(len(lines))
+    _mark_quotes(lines, kinds)
+    _mark_history(lines, kinds)
+    _mark_signature(lines, kinds)
+    _mark_boilerplate(lines, kinds)
+    new = _gather(lines, kinds, OWN)
+    quoted = _gather(lines, kinds, QUOTED)
+    signature = _gather(lines, kinds, SIGNED)
+    if not any(map(str.isalnum, new)):
+        new = _letter_within(quoted) or signature or new
+    return Parts(new, quoted, signature)
+
+
+def _gather(lines: Sequence[str], kinds: bytearray, kind: int) -> str:
+    """The lines of one kind, without quote prefixes and marks, runs of empty lines made one."""
+    out: list[str] = []
+    for line, own in zip(lines, kinds, strict=True):
+        if own != kind:
+            continue
+        text = bare(line).rstrip()
+        if text or (out and out[-1]):
+            out.append(text)
+    return "\n".join(out).strip()
+
+
+def bare(line: str) -> str:
+    """A line without mark and quote prefix."""
+    if line[:1] in (HISTORY, SIGNATURE, ATTRIBUTION):
+        line = line[1:]
+    match = _PREFIX.match(line)
+    return line[match.end() :] if match else line
+
+
+def _letter_within(quoted: str) -> str:
+    """The text of a letter that was passed on: what follows the copied header lines."""
+    lines = quoted.split("\n")
+    start = 0
+    while start < len(lines) and (
+        not lines[start].strip()
+        or phrases.SEPARATOR.fullmatch(lines[start].strip())
+        or phrases.FIELD_LINE.match(lines[start].strip())
+        or phrases.RULE.fullmatch(lines[start].strip())
+    ):
+        start += 1
+    rest = lines[start:]
+    kinds = bytearray(len(rest))
+    _mark_quotes(rest, kinds)
+    _mark_history(rest, kinds)
+    _mark_signature(rest, kinds)
+    _mark_boilerplate(rest, kinds)
+    return _gather(rest, kinds, OWN) or "\n".join(rest).strip()
+
+
+def _mark_quotes(lines: Sequence[str], kinds: bytearray) -> None:
+    """Lines with a quote prefix, and the lines that introduce them."""
+    for index, line in enumerate(lines):
+        first = line[:1]
+        prefixed = first == ">" or (first in " \t" and line.lstrip(" \t")[:1] == ">")
+        if prefixed or first == ATTRIBUTION:
+            kinds[index] = QUOTED
+        elif first == SIGNATURE:
+            kinds[index] = SIGNED
+
+
+def _mark_history(lines: Sequence[str], kinds: bytearray) -> None:
+    """Everything from where an earlier letter begins that is not quoted line by line."""
+    for index, line in enumerate(lines):
+        if kinds[index] == QUOTED or not line or len(line) > LINE_MAX:
+            continue
+        if line[0] == HISTORY:
+            return _rest_is_history(kinds, index)
+        text = line.strip(" \t*\xa0\u202f\u200e")
+        if not text:
+            continue
+        start = _attribution(lines, kinds, index, text)
+        if start is not None:
+            for number in range(start, index + 1):
+                kinds[number] = QUOTED
+            if not _quoted_next(lines, kinds, index):
+                return _rest_is_history(kinds, start)
+        elif _begins_history(lines, index, text):
+            return _rest_is_history(kinds, index)
+    return None
+
+
+def _rest_is_history(kinds: bytearray, start: int) -> None:
+    kinds[start:] = bytes([QUOTED]) * (len(kinds) - start)
+
+
+def _begins_history(lines: Sequence[str], index: int, text: str) -> bool:
+    if text[0] in "-_=~" or text[-1] == ":":
+        if phrases.SEPARATOR.fullmatch(text):
+            return True
+        if phrases.RULE.fullmatch(text):
+            return _header_block(lines, index + 1)
+    return ":" in text[:16] and _header_block(lines, index)
+
+
+def _header_block(lines: Sequence[str], index: int) -> bool:
+    """Whether copied header lines stand here: From, and two of Sent, To, Subject below it."""
+    seen: set[str] = set()
+    looked = 0
+    for line in lines[index : index + 14]:
+        text = bare(line).strip(" \t*\xa0\u202f\u200e")
+        if not text:
+            if not seen and looked > 1:
+                return False
+            looked += 1
+            continue
+        match = phrases.FIELD_LINE.match(text) if len(text) <= LINE_MAX else None
+        if match is None:
+            if not seen or looked > 8:
+                break
+            looked += 1  # a folded line of addresses
+            continue
+        seen.add(phrases.FIELD_NAMES[match[1].lower()])
+        if "from" in seen and len(seen) >= 3:
+            return True
+        inline = phrases.INLINE_FIELDS.search(text)
+        if inline and "from" in seen:
+            return True
+    return False
+
+
+def _attribution(lines: Sequence[str], kinds: bytearray, index: int, text: str) -> int | None:
+    """Where a line such as `On 3 May 2026, Jane Doe wrote:` begins, if it ends here.
+
+    It may be folded over up to four lines. A verb of writing alone is not enough, since customers
+    tell stories: it takes a date or an address, or a quote right below.
+    """
+    if text[-1] != ":":
+        return None
+    wrote = phrases.WROTE.search(text)
+    if not wrote and not ("@" in text and _quoted_next(lines, kinds, index)):
+        return None
+    start = index
+    whole = text
+    for back in range(4):
+        number = index - back
+        if number < 0 or kinds[number] == QUOTED or not lines[number].strip():
+            break
+        whole = lines[number].strip() + " " + whole if back else text
+        if phrases.ATTRIBUTION_START.match(whole):
+            start = number
+            break
+    dated = any(map(str.isdigit, whole)) or "@" in whole
+    if start == index and not phrases.ATTRIBUTION_START.match(text):
+        return index if _quoted_next(lines, kinds, index) or (dated and "@" in whole) else None
+    return start if dated or _quoted_next(lines, kinds, index) else None
+
+
+def _quoted_next(lines: Sequence[str], kinds: bytearray, index: int) -> bool:
+    for number in range(index + 1, min(index + 4, len(lines))):
+        if kinds[number] == QUOTED:
+            return True
+        if lines[number].strip():
+            return False
+    return False
+
+
+def _mark_signature(lines: Sequence[str], kinds: bytearray) -> None:
+    """The end of each stretch of own words that is a signature."""
+    start = 0
+    length = len(lines)
+    while start < length:
+        if kinds[start] != OWN:
+            start += 1
+            continue
+        end = start
+        while end < length and kinds[end] in (OWN, SIGNED):
+            end += 1
+        _sign_stretch(lines, kinds, start, end)
+        start = end
+
+
+def _sign_stretch(lines: Sequence[str], kinds: bytearray, start: int, end: int) -> None:
+    below = 0
+    letters = 0
+    for index in range(end - 1, start - 1, -1):
+        text = lines[index].strip()
+        if not text:
+            continue
+        if len(text) <= 100:
+            if text in ("--", "-- ", "—", "––") and below <= SIGNATURE_LINES * 3:
+                if lines[index].rstrip("\r") == "-- " or below <= SIGNATURE_LINES:
+                    _sign(lines, kinds, index, end)
+                    end, below, letters = index, 0, 0
+                    continue
+            elif phrases.PHONE_MADE.match(text):
+                kinds[index] = SIGNED
+                if below <= 1:
+                    continue
+            elif below <= SIGNATURE_LINES and letters <= 60 * (below + 1):
+                closing = phrases.CLOSING.match(text)
+                if closing and _closes(text, closing):
+                    _sign(lines, kinds, index, end)
+                    if phrases.THANKS.match(text):
+                        kinds[index] = OWN
+                    return
+        below += 1
+        letters += len(text)
+        if below > SIGNATURE_LINES * 3:
+            return
+    _sign_contact_block(lines, kinds, start, end)
+
+
+def _closes(text: str, closing: re.Match[str]) -> bool:
+    """A closing formula stands alone on its line, or with a name behind it."""
+    rest = text[closing.end() :].strip(" ,.!–-;:")
+    return len(rest.split()) <= 4 and not rest.endswith("?") and not any(map(str.isdigit, rest))
+
+
+def _sign(lines: Sequence[str], kinds: bytearray, index: int, end: int) -> None:
+    """Mark a signature; a postscript below it is the customer's own."""
+    for number in range(index, end):
+        if phrases.POSTSCRIPT.match(lines[number].strip()):
+            return
+        kinds[number] = SIGNED
+
+
+def _sign_contact_block(lines: Sequence[str], kinds: bytearray, start: int, end: int) -> None:
+    """A last paragraph of short lines, a name first and contact data below."""
+    last = end - 1
+    while last >= start and (not lines[last].strip() or kinds[last] != OWN):
+        last -= 1
+    first = last
+    while first > start and lines[first - 1].strip() and kinds[first - 1] == OWN:
+        first -= 1
+    block = [lines[number].strip() for number in range(first, last + 1)]
+    if first <= start or not 2 <= len(block) <= SIGNATURE_LINES or len(block[0]) > 50:
+        return
+    contacts = sum(bool(phrases.CONTACT.search(line[:LINE_MAX])) for line in block[1:])
+    if contacts and phrases.NAME_LINE.fullmatch(block[0]) and max(map(len, block)) <= 90:
+        _sign(lines, kinds, first, last + 1)
+
+
+def _mark_boilerplate(lines: Sequence[str], kinds: bytearray) -> None:
+    """Warnings of mail systems, disclaimers, list footers, remains of forms and pages."""
+    paragraph_dropped = False
+    for index, line in enumerate(lines):
+        text = line.strip()
+        if not text:
+            paragraph_dropped = False
+            continue
+        if kinds[index] != OWN:
+            continue
+        if paragraph_dropped or phrases.DISCLAIMER.match(text, 0, LINE_MAX):
+            kinds[index] = DROPPED
+            paragraph_dropped = True
+        elif len(text) <= 120 and phrases.BOILERPLATE.fullmatch(text):
+            kinds[index] = DROPPED

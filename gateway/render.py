@@ -1,0 +1,292 @@
+"""HTML as its reader sees it: lines of text, links, and whether something was hidden.
+
+The tree is selectolax's; the walk over it is ours, since what is hidden, what is quoted and where
+lines end matter to us. Quoted blocks come out with `> ` before each line, as in plain mail, so that
+`quotes` needs to know only one form; three marks of a private alphabet carry the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from gateway.markup import TAG_END, tame
+
+HISTORY = "\ue000"
+"""Mark of a line from which on everything is an earlier letter."""
+SIGNATURE = "\ue001"
+"""Mark of a line inside a signature."""
+ATTRIBUTION = "\ue002"
+"""Mark of a line that introduces a quote."""
+
+NODES_MAX = 20_000
+HREF_MAX = 2000
+
+_PRIVATE = re.compile("[" + HISTORY + SIGNATURE + ATTRIBUTION + "]|" + TAG_END)
+
+_TEXT, _DROP, _BREAK, _LINE, _PARAGRAPH, _LINK, _CELL, _RULE, _IMAGE, _INLINE = range(10)
+_KINDS = {
+    "-text": _TEXT,
+    "br": _BREAK,
+    "a": _LINK,
+    "td": _CELL,
+    "th": _CELL,
+    "hr": _RULE,
+    "img": _IMAGE,
+    **dict.fromkeys(
+        {
+            *("head", "style", "script", "title", "noscript", "template", "object", "iframe"),
+            *("textarea", "select", "svg", "math", "audio", "video", "canvas", "map"),
+            *("-comment", "-cdata"),
+        },
+        _DROP,
+    ),
+    **dict.fromkeys(
+        {
+            *("address", "article", "aside", "body", "center", "dd", "div", "dl", "dt"),
+            *("fieldset", "figure", "footer", "form", "header", "html", "li", "main", "nav"),
+            *("section", "table", "tbody", "tfoot", "thead", "tr"),
+        },
+        _LINE,
+    ),
+    **dict.fromkeys(
+        ("blockquote", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "ul"), _PARAGRAPH
+    ),
+}
+
+# What of a style attribute takes an element out of sight.
+_HIDING = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|mso-hide\s*:\s*all|"
+    r"(?:font-size|line-height|max-height|opacity)\s*:\s*0*\.?0*(?:px|pt|em|rem|%)?\s*(?:;|!|$)|"
+    r"font-size\s*:\s*[01](?:px|pt)\s*(?:;|!|$)|"
+    r"(?:text-indent|left|top)\s*:\s*-\d{3,5}(?:px|pt|em)|"
+    r"(?:^|[;\s])color\s*:\s*(?:transparent|rgba\([^)]{0,30},\s*0\s*\))",
+    re.IGNORECASE,
+)
+_WHITE = re.compile(r"(?:^|[;\s])color\s*:\s*(?:#fff(?:fff)?\b|white\b)", re.IGNORECASE)
+_BACKGROUND = re.compile(r"background", re.IGNORECASE)
+_SIGNATURE_CLASS = re.compile(r"gmail_signature|moz-signature|apple-signature|protonmail_signature")
+_ATTRIBUTION_CLASS = re.compile(r"gmail_attr|moz-cite-prefix")
+_QUOTE_CLASS = re.compile(r"yahoo_quoted|protonmail_quote|moz-forward-container")
+_SIGNATURE_ID = re.compile(r"(?:x_)*[Ss]ignature")
+_HISTORY_ID = re.compile(r"(?:x_)*(?:divRplyFwdMsg|appendonsend|OLK_SRC_BODY_SECTION)")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link as its reader sees it, and where it goes."""
+
+    href: str
+    text: str
+
+
+@dataclass(slots=True)
+class Page:
+    """A rendering under construction, and its result."""
+
+    lines: list[str] = field(default_factory=list)
+    links: list[Link] = field(default_factory=list)
+    hidden: bool = False
+    cut: bool = False
+    """Too deep or too many nodes: the rest was not read."""
+    links_cut: bool = False
+
+
+def render(source: str, links: int) -> Page:
+    """Render HTML within bounds: so many links, 20,000 nodes, 1,000 levels."""
+    page = Page()
+    source, page.cut = tame(source)
+    body = LexborHTMLParser(source).body if source.strip() else None
+    if body is not None:
+        _Walk(page, links).run(body)
+    return page
+
+
+class _Walk:
+    """Depth first over the tree, without recursion."""
+
+    def __init__(self, page: Page, links: int) -> None:
+        self.page = page
+        self.links = links
+        self.line: list[str] = []
+        self.quotes = 0
+        self.mark = ""
+        self.inside: dict[int, str] = {}
+        """Elements we are in that undo something when they end: by identity, what."""
+        self.pre = 0
+        self.href: str | None = None
+        self.link_text: list[str] = []
+
+    def run(self, body: LexborNode) -> None:
+        node = body
+        for _ in range(NODES_MAX):
+            following = self.enter(node) or self.after(node, body)
+            if following is None:
+                break
+            node = following
+        else:
+            self.page.cut = True
+        self.end_line()
+
+    def after(self, node: LexborNode, body: LexborNode) -> LexborNode | None:
+        """Leave elements until there is one that follows."""
+        stop = body.mem_id
+        current: LexborNode | None = node
+        while current is not None and current.mem_id != stop:
+            self.leave(current)
+            following = current.next
+            if following is not None:
+                return following
+            current = current.parent
+        return None
+
+    def enter(self, node: LexborNode) -> LexborNode | None:
+        """Take in one node; its first child, if we shall go there."""
+        tag = node.tag or ""
+        kind = _KINDS.get(tag, _INLINE)
+        if kind == _TEXT:
+            self.text(node.text_content or "")
+            return None
+        if kind == _DROP:
+            return None
+        if kind == _BREAK:
+            self.end_line(keep_empty=True)
+            return None
+        attributes = node.attributes
+        if attributes and self.is_hidden(node, attributes):
+            self.page.hidden = True
+            return None
+        self.start(node, kind, tag, attributes)
+        if attributes and ("class" in attributes or "id" in attributes):
+            self.notice(node, attributes.get("class") or "", attributes.get("id") or "")
+        return node.first_child
+
+    def start(
+        self, node: LexborNode, kind: int, tag: str, attributes: Mapping[str, str | None]
+    ) -> None:
+        if kind == _LINE:
+            self.end_line()
+            if tag == "li":
+                self.line.append("- ")
+        elif kind == _PARAGRAPH:
+            self.end_line()
+            self.blank()
+            self.pre += tag == "pre"
+            if tag == "blockquote":
+                self.quotes += 1
+                self.inside[node.mem_id] = "quote"
+        elif kind == _LINK:
+            self.href = (attributes.get("href") or "").strip()[:HREF_MAX]
+            self.link_text = []
+        elif kind == _CELL:
+            self.line.append(" ")
+        elif kind == _RULE:
+            self.end_line()
+            self.page.lines.append("_" * 32)
+        elif kind == _IMAGE:
+            alternative = attributes.get("alt") or ""
+            if len(alternative) <= 4 and not alternative.isascii():
+                self.line.append(alternative)  # an emoji sent as a picture
+
+    def leave(self, node: LexborNode) -> None:
+        tag = node.tag or ""
+        kind = _KINDS.get(tag, _INLINE)
+        if kind == _LINE:
+            self.end_line()
+        elif kind == _PARAGRAPH:
+            self.end_line()
+            self.blank()
+            self.pre -= tag == "pre"
+        elif kind == _LINK:
+            self.end_link()
+        undo = self.inside.pop(node.mem_id, None) if self.inside else None
+        if undo == "quote":
+            self.quotes -= 1
+        elif undo is not None:
+            self.end_line()
+            self.mark = undo
+
+    def notice(self, node: LexborNode, name: str, own_id: str) -> None:
+        """What mail programs write into `class` and `id` about quotes and signatures."""
+        if _HISTORY_ID.fullmatch(own_id):
+            self.end_line()
+            self.page.lines.append(HISTORY)
+        elif node.mem_id in self.inside:
+            return
+        elif _QUOTE_CLASS.search(name):
+            self.end_line()
+            self.quotes += 1
+            self.inside[node.mem_id] = "quote"
+        elif _ATTRIBUTION_CLASS.search(name):
+            self.start_mark(node, ATTRIBUTION)
+        elif _SIGNATURE_CLASS.search(name) or _SIGNATURE_ID.fullmatch(own_id):
+            self.start_mark(node, SIGNATURE)
+
+    def start_mark(self, node: LexborNode, mark: str) -> None:
+        self.end_line()
+        self.inside[node.mem_id] = self.mark
+        self.mark = mark
+
+    def is_hidden(self, node: LexborNode, attributes: Mapping[str, str | None]) -> bool:
+        style = attributes.get("style")
+        if style:
+            if _HIDING.search(style):
+                return bool((node.text() or "").strip())
+            if _WHITE.search(style) and not _BACKGROUND.search(style) and not self.coloured(node):
+                return bool((node.text() or "").strip())
+        return "hidden" in attributes
+
+    def coloured(self, node: LexborNode) -> bool:
+        """Whether an element around it has a background, on which white may well be seen."""
+        parent = node.parent
+        for _ in range(12):
+            if parent is None:
+                return False
+            attributes = parent.attributes
+            if "bgcolor" in attributes or _BACKGROUND.search(attributes.get("style") or ""):
+                return True
+            parent = parent.parent
+        return True
+
+    def text(self, text: str) -> None:
+        if not text.isascii():
+            text = _PRIVATE.sub("", text)
+        if self.href is not None:
+            self.link_text.append(text)
+        if self.pre:
+            *lines, text = text.split("\n")
+            for line in lines:
+                self.line.append(line)
+                self.end_line(keep_empty=True)
+        self.line.append(text)
+
+    def end_link(self) -> None:
+        if self.href and not self.href.startswith("#"):
+            if len(self.page.links) < self.links:
+                text = " ".join("".join(self.link_text).split())[:HREF_MAX]
+                self.page.links.append(Link(self.href, text))
+            else:
+                self.page.links_cut = True
+        self.href = None
+
+    def end_line(self, *, keep_empty: bool = False) -> None:
+        if not self.line and not keep_empty:
+            return
+        text = "".join(self.line) if self.pre else " ".join("".join(self.line).split())
+        self.line.clear()
+        if text or keep_empty:
+            self.page.lines.append(self.mark + "> " * self.quotes + text)
+
+    def blank(self) -> None:
+        """An empty line between paragraphs, never two."""
+        lines = self.page.lines
+        if lines and lines[-1].strip("> "):
+            lines.append("> " * self.quotes)
+
+
+def bare_marks(line: str) -> str:
+    """A line without the mark it may carry."""
+    return line[1:] if line[:1] in (HISTORY, SIGNATURE, ATTRIBUTION) and line else line
