@@ -21,7 +21,7 @@ from gateway.edge.dns_wire import (
     read_question,
     write_response,
 )
-from gateway.resolver import DnsError, Resolver, Zone
+from gateway.resolver import Answer, DnsError, Resolver, Zone
 
 MAX_CNAMES = 8
 PLAIN_ROOM, TCP_ROOM = 512, 65_535
@@ -134,7 +134,7 @@ async def _records(resolver: Resolver, name: str, kind: str) -> tuple[int, list[
     records: list[Record] = []
     try:
         for _ in range(MAX_CNAMES):
-            alias = await resolver.query(name, "CNAME")
+            alias = await _alias(resolver, name)
             if kind == "CNAME" or not alias.records:
                 break
             records.append(Record(name, "CNAME", alias.ttl, alias.records[0]))
@@ -146,3 +146,11 @@ async def _records(resolver: Resolver, name: str, kind: str) -> tuple[int, list[
         return SERVFAIL, []
     records += [Record(name, kind, answer.ttl, text) for text in answer.records]
     return (NOERROR if answer.exists or records else NXDOMAIN), records
+
+
+async def _alias(resolver: Resolver, name: str) -> Answer:
+    """What a name is an alias of; a zone may fail one type of a name and know another."""
+    try:
+        return await resolver.query(name, "CNAME")
+    except DnsError:
+        return Answer(())

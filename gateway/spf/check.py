@@ -182,16 +182,13 @@ class _Check:
 
     async def _valid_names(self) -> list[str]:
         """The client's names that point back at it (5.5); trouble means there are none."""
+        try:
+            answer = await self._ask_counted(self._client.reverse_name, "PTR")
+        except DnsError:
+            return []
         if self._names is None:
-            self._names = []
-            try:
-                answer = await self._ask_counted(self._client.reverse_name, "PTR")
-            except DnsError:
-                return self._names
-            for record in answer.records[:MAX_HOSTS]:
-                name = canonical_domain(record)
-                if await self._points_back(name):
-                    self._names.append(name)
+            names = [canonical_domain(record) for record in answer.records[:MAX_HOSTS]]
+            self._names = [name for name in names if await self._points_back(name)]
         return self._names
 
     async def _points_back(self, name: str) -> bool:
