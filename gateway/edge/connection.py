@@ -8,6 +8,7 @@ ever, a cancelled handler when the client hangs up after the final dot.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import select
 from functools import lru_cache
@@ -29,7 +30,8 @@ MAX_UNREAD = 32 << 10
 MAX_REPLY = 512
 """Octets of a reply line (RFC 5321, 4.5.3.1.5)."""
 PARTING_SECONDS = 2
-"""How long a client we hang up on may go on talking, so that our last reply reaches it."""
+PARTING_OCTETS = 1 << 20
+"""How long and how much a client we hang up on may still talk, so that our last reply arrives."""
 CLOSING_SECONDS = 10
 """How long a client may take to read our last reply."""
 
@@ -150,13 +152,14 @@ class Connection(aiosmtpd.smtp.SMTP):
         transport = self.transport
         if transport and not transport.is_closing() and transport.can_write_eof():
             transport.write_eof()
-            try:
-                async with asyncio.timeout(PARTING_SECONDS):
-                    while await self._incoming.more():
-                        self._incoming.buffer.clear()
-            except TimeoutError:
-                pass
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._discard(PARTING_OCTETS), PARTING_SECONDS)
         self._close()
+
+    async def _discard(self, octets: int) -> None:
+        while octets > 0 and await self._incoming.more():
+            octets -= len(self._incoming.buffer)
+            self._incoming.buffer.clear()
 
     def _hang_up(self, reply: Reply, why: str) -> None:
         """End the session from outside its task, which then sees the end of the stream."""
@@ -193,12 +196,13 @@ class Connection(aiosmtpd.smtp.SMTP):
         except OSError as error:
             self._service.journal.turned_away(self._who, NO_HANDSHAKE, "tls")
             raise Disconnected from error
-        if self.transport is None or transport is None:
+        agreed = transport.get_extra_info("cipher") if transport else None
+        if transport is None or agreed is None:  # gone during the handshake
             raise Disconnected
         self.transport = transport
         self._incoming.attach(transport)
         # RFC 3207, 4.2: who it said to be before is forgotten.
-        cipher, version, _ = transport.get_extra_info("cipher")
+        cipher, version, _ = agreed
         self._who = Session(self._who.client_ip, tls=f"{version} {cipher}", protocol="SMTP")
         self._phase = Phase.COMMANDS
 
@@ -224,6 +228,11 @@ class Connection(aiosmtpd.smtp.SMTP):
             self._timer.cancel()
         self._timer = self.loop.call_at(self._due(), self._check_time)
 
+    def _mind_time(self) -> None:
+        """Have the timer look earlier if the deadline has come nearer."""
+        if self._timer and self._due() < self._timer.when():
+            self._set_timer()
+
     def _check_time(self) -> None:
         """The deadline moves with every command; the timer only looks whether it has come."""
         if self.loop.time() < self._due():
@@ -237,6 +246,8 @@ class Connection(aiosmtpd.smtp.SMTP):
 
     def _say(self, reply: Reply) -> None:
         self._out.append(wire(reply))
+        if reply.code == 421:  # RFC 5321, 3.8: that is what it means, whoever says it
+            self._phase = Phase.CLOSING
 
     async def push(self, status: str | bytes) -> None:
         """aiosmtpd's way of saying something: one whole line."""

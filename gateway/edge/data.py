@@ -107,14 +107,17 @@ class Content:
         while rest:
             rest = rest[self._file.write(rest) :]
 
-    def octets(self) -> Octets:
-        """All of it, once the last piece was added without refusal."""
+    def release(self) -> Octets:
+        """All of it, once the last piece was added without refusal; nothing of it stays here."""
         if self._file:
-            return mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+            octets: Octets = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        else:
+            octets = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self.close()
+        return octets
 
     def close(self) -> None:
-        """Let go of everything; octets that were mapped stay for as long as they are used."""
+        """Let go of everything; what is mapped lives for as long as somebody uses it."""
         self._pieces.clear()
         if self._file:
             self._file.close()

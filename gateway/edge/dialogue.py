@@ -56,7 +56,7 @@ class Dialogue(Taker):
     # --- reading commands ----------------------------------------------------------------------
 
     async def _converse(self) -> None:
-        if self.transport and spoke_early(self.transport):
+        if self._incoming.buffer or (self.transport and spoke_early(self.transport)):
             self._farewell(TOO_EARLY, "early")
         else:
             self._out.append(self._service.greeting)

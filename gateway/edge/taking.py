@@ -73,7 +73,7 @@ class Taker(Connection):
                 if content.refusal:
                     self._refuse(content.refusal, "content")
                 else:
-                    self._say(await self._hand_over(transaction, content.octets()))
+                    self._say(await self._hand_over(transaction, content.release()))
             except Swamped:
                 self._farewell(TOO_LARGE, "size")
             finally:
@@ -88,6 +88,7 @@ class Taker(Connection):
         self._phase = Phase.DATA
         self._hear()
         self._data_since = self._heard
+        self._mind_time()
         self._incoming.limit = 2 * PIECE
         try:
             await receive(self._incoming, content, self._hear)

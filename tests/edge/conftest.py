@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -24,6 +26,14 @@ from gateway.journal import Journal
 from gateway.message import Arrival, Session
 from gateway.reply import UNKNOWN_RECIPIENT, Reply
 from gateway.settings import Limits, Listener, Tls
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Any]:
+    """Modules that say `BOTH_LOOPS = True` run on asyncio's own loop and on uvloop."""
+    both = getattr(getattr(item, "module", None), "BOTH_LOOPS", False)
+    asyncio_only = {"asyncio": asyncio.new_event_loop}
+    return {**asyncio_only, "uvloop": uvloop.new_event_loop} if both else asyncio_only
+
 
 HOSTNAME = "mx.gateway.example"
 WAIT = 10.0
@@ -56,6 +66,8 @@ class Client:
             return await asyncio.wait_for(self.reader.read(), WAIT) == b""
         except ConnectionResetError:
             return True
+        finally:
+            self.writer.close()
 
     def send(self, octets: bytes) -> None:
         self.writer.write(octets)
@@ -92,10 +104,8 @@ class Client:
 
     async def close(self) -> None:
         self.writer.close()
-        try:
+        with contextlib.suppress(OSError, ssl.SSLError):
             await self.writer.wait_closed()
-        except (OSError, ssl.SSLError):
-            pass
 
 
 @dataclass
