@@ -269,13 +269,14 @@ def _bounce(case: Case) -> bool:
 
 
 def _is_report(types: tuple[str, ...]) -> bool:
-    """A report's parts, unless they stand in a letter that somebody attached to her own."""
-    for index, kind in enumerate(types):
-        if index and kind == "message/rfc822":
-            return False
-        if kind in signs.REPORT_TYPES:
-            return True
-    return False
+    """A report's parts, unless they stand in a letter that somebody attached to her own.
+
+    `content_types` lists containers first, wherever they stand, and does not look for single
+    parts within an attached message.
+    """
+    if any(kind in signs.REPORT_TYPES for kind in types if not kind.startswith("multipart/")):
+        return True
+    return types[0] == signs.REPORT or (signs.REPORT in types and "message/rfc822" not in types)
 
 
 def _robot_address(case: Case) -> bool:

@@ -57,9 +57,10 @@ AUTO_REPLY_MAILERS = re.compile(
 REPORT_FIELDS = frozenset(
     ("x-failed-recipients", "tls-report-domain", "tls-report-submitter", "x-dsn-version")
 )
+REPORT = "multipart/report"
 REPORT_TYPES = _words(
     """
-    multipart/report message/delivery-status message/global-delivery-status
+    message/delivery-status message/global-delivery-status
     message/feedback-report message/disposition-notification
     message/global-disposition-notification message/tracking-status application/tlsrpt+json
     application/tlsrpt+gzip

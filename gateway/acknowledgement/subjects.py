@@ -306,7 +306,7 @@ your message could not be delivered
 email could not be delivered
 message blocked
 warning: could not send message…
-warning: message…delayed
+warning: message…delayed…
 warning: message delayed…
 warning from email server…
 delayed mail (…
@@ -522,16 +522,12 @@ def fold(text: str) -> str:
 
 def _beginnings(phrases: str) -> re.Pattern[str]:
     """One pattern that matches a folded subject beginning with one of the phrases."""
-    ends, opens = [], []
-    for line in phrases.split("\n"):
-        phrase = line.strip()
-        if not phrase:
-            continue
-        if phrase.endswith("…"):
-            first, *rest = (re.escape(fold(part)) for part in phrase[:-1].split("…"))
-            opens.append(first + "".join(f".{{0,80}}?{part}" for part in rest))
-        else:
-            ends.append(re.escape(fold(phrase)))
+    ends: list[str] = []
+    opens: list[str] = []
+    for phrase in filter(None, map(str.strip, phrases.split("\n"))):
+        parts = [re.escape(fold(part)) for part in phrase.split("…")]
+        pattern = parts[0] + "".join(f".{{0,80}}?{part}" for part in parts[1:] if part)
+        (opens if phrase.endswith("…") else ends).append(pattern)
     return re.compile(f"(?:{_any(opens)}|(?:{_any(ends)}){_AFTER})")
 
 
