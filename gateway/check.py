@@ -7,16 +7,17 @@ changed, sent or stored. Warnings are for what the gateway can run with, but har
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TypeAlias
+from importlib.metadata import entry_points
+from typing import Any, TypeAlias
 
 from gateway import check_files
 from gateway.acknowledgement.render import Templates
 from gateway.calendar import WorkingHours
 from gateway.configuration import Loaded
-from gateway.filters import Filter, Services
-from gateway.filters.loading import FilterError, builders, stages, words
+from gateway.filters import Build, Filter, Services
+from gateway.filters.loading import GROUP, FilterError, stages, words
 from gateway.learning.scorer import load_shared
 from gateway.problems import Problem, Steps
 from gateway.resolver import Zone
@@ -53,16 +54,18 @@ def sayable(error: Exception) -> tuple[str, str]:
 def filters(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
     """That each filter can be built (its options, its model), and says the words used of it."""
     built: dict[str, Filter] = {}
-    installed = builders()
     services = _services(settings)
     for index, use in enumerate(settings.filters):
         steps: Steps = ("filters", index)
+        options = Asked(use.options)
         try:
-            built[use.use] = installed[use.use](use.options, services)
-        except (ValueError, TypeError, OSError, KeyError) as error:
+            built[use.use] = builder(use.use)(options, services)
+        except (ValueError, TypeError, OSError, LookupError, ImportError) as error:
             what, mend = sayable(error)
             yield sources.problem(steps, f"the filter {use.use} cannot start: {what}", mend)
             continue
+        for key in options.unasked():
+            yield sources.problem((*steps, key), f"{use.use} has no such option", "remove it")
         yield from _words(use.then, built[use.use], (*steps, "then"), sources)
         yield from _needs(built[use.use], settings, steps, sources)
     for index, site in enumerate(settings.sites):
@@ -70,6 +73,37 @@ def filters(settings: Settings, sources: Sources, now: datetime) -> Iterator[Pro
             if name in built:
                 yield from _words(then, built[name], ("sites", index, "then", name), sources)
     yield from _circles(list(built.values()), sources)
+
+
+class Asked(Mapping[str, Any]):
+    """Options that remember which of them were looked at: the others are mistakes."""
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self._options = options
+        self._asked: set[str] = set()
+
+    def __getitem__(self, key: str) -> Any:
+        self._asked.add(key)
+        return self._options[key]
+
+    def __iter__(self) -> Iterator[str]:
+        self._asked.update(self._options)
+        return iter(self._options)
+
+    def __len__(self) -> int:
+        return len(self._options)
+
+    def unasked(self) -> list[str]:
+        return [key for key in self._options if key not in self._asked]
+
+
+def builder(name: str) -> Build:
+    """What builds one filter; other filters that are installed need not be sound."""
+    points = entry_points(group=GROUP, name=name)
+    if len(points) > 1:
+        raise ValueError("it is installed twice; remove one package")
+    build: Build = points[name].load()
+    return build
 
 
 def _services(settings: Settings) -> Services:

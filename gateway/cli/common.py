@@ -14,6 +14,7 @@ import orjson
 
 from gateway.configuration import Loaded, Problem, load
 from gateway.settings import Settings
+from gateway.show import terminal
 from gateway.store import Store, StoreError
 
 DEFAULT_CONFIG = "config/gateway.yaml"
@@ -39,7 +40,10 @@ def read_config(given: str | None) -> Loaded:
     """Load the configuration; exit with 2 when there is no such file."""
     path = config_path(given)
     if not path.exists():
-        fail(f"{path}: no such file; name one with --config, or make one: gateway init DIR", 2)
+        fail(
+            f"{terminal(str(path))}: no such file; name one with --config, or make one: gateway init DIR",
+            2,
+        )
     return load(path, os.environ)
 
 
