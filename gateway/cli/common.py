@@ -40,10 +40,8 @@ def read_config(given: str | None) -> Loaded:
     """Load the configuration; exit with 2 when there is no such file."""
     path = config_path(given)
     if not path.exists():
-        fail(
-            f"{terminal(str(path))}: no such file; name one with --config, or make one: gateway init DIR",
-            2,
-        )
+        name = terminal(str(path))
+        fail(f"{name}: no such file; name one with --config, or make one: gateway init DIR", 2)
     return load(path, os.environ)
 
 
