@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import uvloop
 from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, AuthResult
 from cryptography import x509
@@ -22,6 +23,9 @@ from cryptography.x509.oid import NameOID
 EXTENSIONS = ("PIPELINING", "ENHANCEDSTATUSCODES")
 FOREVER = 3600
 WAIT = 10.0
+
+
+Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass
@@ -47,6 +51,8 @@ class Hop:
     greeting: bytes = b""
     """Said instead of 220, and then the connection is closed."""
     extensions: tuple[str, ...] = EXTENSIONS
+    mechanism: str = ""
+    """The only one that is offered for AUTH."""
     on_mail: Callable[[str], Awaitable[str | None]] | None = None
     on_rcpt: Callable[[str], Awaitable[str | None]] | None = None
     on_command: Callable[[SMTP, str], Awaitable[bool]] | None = None
@@ -62,13 +68,18 @@ class Hop:
 
     # --- aiosmtpd's hooks ---
 
-    async def handle_EHLO(
+    async def handle_EHLO(  # noqa: N802
         self, server: SMTP, session: Any, envelope: Any, hostname: str, responses: list[str]
     ) -> list[str]:
         session.host_name = hostname
+        if self.mechanism:
+            responses = [
+                f"250-AUTH {self.mechanism}" if line.startswith("250-AUTH ") else line
+                for line in responses
+            ]
         return [*responses[:-1], *(f"250-{name}" for name in self.extensions), responses[-1]]
 
-    async def handle_MAIL(
+    async def handle_MAIL(  # noqa: N802
         self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
         if self.on_mail and (reply := await self.on_mail(address)):
@@ -77,7 +88,7 @@ class Hop:
         envelope.mail_options.extend(options)
         return "250 2.1.0 Ok"
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802
         self, server: SMTP, session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
         if self.on_rcpt and (reply := await self.on_rcpt(address)):
@@ -85,7 +96,9 @@ class Hop:
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 Ok"
 
-    async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:
+    async def handle_DATA(  # noqa: N802
+        self, server: SMTP, session: Any, envelope: Any
+    ) -> str:
         letter = Taken(
             envelope.mail_from,
             envelope.mail_options,
@@ -128,56 +141,52 @@ class Hop:
                 server.transport.abort()
 
 
-def _server_class(hop: Hop) -> type[SMTP]:
-    base: type[SMTP] = LMTP if hop.lmtp else SMTP
+class Misbehaving:
+    """Goes before aiosmtpd's session class and asks the Hop, its handler, first."""
 
-    class Server(base):  # type: ignore[misc, valid-type]
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            if self.transport is None:
-                hop.sessions += 1
-                hop.live.append(self)
-            super().connection_made(transport)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        hop: Hop = self.event_handler  # type: ignore[attr-defined]
+        if self.transport is None:  # type: ignore[has-type]
+            hop.sessions += 1
+            hop.live.append(self)  # type: ignore[arg-type]
+        super().connection_made(transport)  # type: ignore[misc]
 
-        def connection_lost(self, error: Exception | None) -> None:
-            super().connection_lost(error)
-            if self in hop.live:
-                hop.live.remove(self)
-            hop.happened.set()
+    def connection_lost(self, error: Exception | None) -> None:
+        hop: Hop = self.event_handler  # type: ignore[attr-defined]
+        super().connection_lost(error)  # type: ignore[misc]
+        if self in hop.live:
+            hop.live.remove(self)  # type: ignore[arg-type]
+        hop.happened.set()
 
-        async def _handle_client(self) -> None:
-            if hop.greeting:
-                self._writer.write(hop.greeting)
-                await self._writer.drain()
-                self.transport.close()
-                return
-            await super()._handle_client()
+    async def _handle_client(self) -> None:
+        hop: Hop = self.event_handler  # type: ignore[attr-defined]
+        if hop.greeting:
+            self.transport.write(hop.greeting)  # type: ignore[has-type]
+            self.transport.close()  # type: ignore[has-type]
+            return
+        await super()._handle_client()  # type: ignore[misc]
 
-        async def _noted(self, command: str) -> bool:
-            hop.commands.append(command)
-            hop.happened.set()
-            return hop.on_command is not None and await hop.on_command(self, command)
 
-        async def smtp_EHLO(self, arg: str) -> None:
-            if not await self._noted("EHLO"):
-                await super().smtp_EHLO(arg)
+def _asking_first(base: type[SMTP], verb: str) -> Callable[[Any, str], Awaitable[None]]:
+    async def command(self: Any, arg: str) -> None:
+        hop: Hop = self.event_handler
+        hop.commands.append(verb)
+        hop.happened.set()
+        if hop.on_command is None or not await hop.on_command(self, verb):
+            await getattr(base, f"smtp_{verb}")(self, arg)
 
-        async def smtp_STARTTLS(self, arg: str) -> None:
-            if not await self._noted("STARTTLS"):
-                await super().smtp_STARTTLS(arg)
+    return command
 
-        async def smtp_DATA(self, arg: str) -> None:
-            if not await self._noted("DATA"):
-                await super().smtp_DATA(arg)
 
-        async def smtp_RSET(self, arg: str) -> None:
-            if not await self._noted("RSET"):
-                await super().smtp_RSET(arg)
+def _session_class(base: type[SMTP]) -> type[SMTP]:
+    verbs = ("EHLO", "STARTTLS", "DATA", "RSET", "QUIT")
+    methods = {f"smtp_{verb}": _asking_first(base, verb) for verb in verbs}
+    for verb in verbs:  # what aiosmtpd's decorators noted about its own methods
+        vars(methods[f"smtp_{verb}"]).update(vars(getattr(base, f"smtp_{verb}")))
+    return type("Session", (Misbehaving, base), methods)
 
-        async def smtp_QUIT(self, arg: str) -> None:
-            if not await self._noted("QUIT"):
-                await super().smtp_QUIT(arg)
 
-    return Server
+SESSIONS = {False: _session_class(SMTP), True: _session_class(LMTP)}
 
 
 class Hops:
@@ -185,6 +194,7 @@ class Hops:
 
     def __init__(self) -> None:
         self._servers: list[tuple[asyncio.Server, Hop, list[SMTP]]] = []
+        self._raw: list[tuple[asyncio.Server, set[asyncio.StreamWriter]]] = []
 
     async def start(
         self,
@@ -198,12 +208,11 @@ class Hops:
     ) -> Hop:
         """`tls` offers STARTTLS, `implicit` speaks TLS from the start, `auth` wants credentials."""
         hop = Hop(**hooks)
-        kind = _server_class(hop)
         loop = asyncio.get_running_loop()
         made: list[SMTP] = []
 
         def factory() -> SMTP:
-            server = kind(
+            server = SESSIONS[hop.lmtp](
                 hop,
                 hostname="hop.example",
                 data_size_limit=200 << 20,
@@ -224,6 +233,22 @@ class Hops:
         self._servers.append((server, hop, made))
         return hop
 
+    async def raw(self, script: Script) -> str:
+        """A server that says what `script` says; gives its address."""
+        connections: set[asyncio.StreamWriter] = set()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            connections.add(writer)
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                await script(reader, writer)
+                while await reader.readline() not in (b"", b"QUIT\r\n"):
+                    pass
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1")
+        self._raw.append((server, connections))
+        return f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
     async def stop(self, hop: Hop) -> None:
         """Take no more connections and cut those there are."""
         for entry in [entry for entry in self._servers if entry[1] is hop]:
@@ -233,6 +258,10 @@ class Hops:
     async def close(self) -> None:
         for entry in self._servers:
             await self._stop(*entry)
+        for server, connections in self._raw:
+            server.close()
+            for writer in connections:
+                writer.transport.abort()
 
     async def _stop(self, server: asyncio.Server, hop: Hop, made: list[SMTP]) -> None:
         server.close()
@@ -243,6 +272,11 @@ class Hops:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await task
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Everything here must hold on both loops."""
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture

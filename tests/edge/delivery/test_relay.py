@@ -130,5 +130,6 @@ async def test_a_letter_goes_into_a_maildir(bench, tmp_path):
         await bench.until("delivery", outcome="relayed")
     (file,) = (tmp_path / "mail" / "new").iterdir()
     assert file.read_bytes() == (
-        b"Return-Path: <jane@customer.example>\nReceived: from outside\nSubject: hello\n\n.A line.\n"
+        b"Return-Path: <jane@customer.example>\n"
+        b"Received: from outside\nSubject: hello\n\n.A line.\n"
     )
