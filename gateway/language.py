@@ -21,7 +21,7 @@ READ = 400
 _SMALL_WORDS = {
     "en": "the and you your for with have has had not this that was were been are from but they"
     " it's i'm i've don't didn't can't my me we our us is am it of to on at be will would could"
-    " please order when where what why how who which been i thanks hello hi dear never any still now"
+    " please order when where what why how who which been i thanks hello hi never any still now"
     " just than there yes refund received",
     "de": "der die das und ich nicht ist ein eine einen mit auf für sie ihr ihre ihnen wir uns mir"
     " mich mein meine haben habe hat bei von zu dem den des im am wo wie was warum wann noch"

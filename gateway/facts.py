@@ -1,0 +1,137 @@
+"""What a letter says that the person who answers needs at hand. A pure function of the Message.
+
+Nothing here is trusted: a phone number is digits in E.164 form, a reference and a question are the
+customer's own words and shown only through `gateway.show`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway import phones, questions, references
+from gateway.acknowledgement.names import plain_name
+from gateway.message import Message
+from gateway.text import Reading, plain_letters, read
+
+BEST_TIME_MAX = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    phone: str | None = None
+    """The number at which the writer can be reached, E.164."""
+    extension: str = ""
+    phones: tuple[str, ...] = ()
+    """All of the writer's numbers, E.164, `phone` first; `;ext=123` behind one with extension."""
+    orders: tuple[str, ...] = ()
+    """Order, ticket, case, booking, contract and invoice numbers, as written."""
+    questions: tuple[str, ...] = ()
+    """Sentences that want an answer: at most ten, of at most 300 letters."""
+    name: str = ""
+    """For address; plain letters only, empty if there is no plain name."""
+    best_time: str = ""
+    """When to call, in the customer's words."""
+
+
+def find(message: Message, *, region: str = "US", order_patterns: Sequence[Any] = ()) -> Facts:
+    """Read the facts in a letter for one site: its region, and its RE2 patterns for orders."""
+    reading = read(message)
+    subject = plain_letters(message.subject)
+    new = plain_letters(reading.new_text)
+    signature = plain_letters(reading.signature)
+    quoted = plain_letters(reading.quoted)
+    own = "\n".join((subject, new, signature))
+    found = phones.find(
+        (
+            phones.Passage(f"{subject}\n\n{new}", 50),
+            phones.Passage(signature, 30),
+            phones.Passage(quoted, 0),
+        ),
+        phones.regions(
+            region, reading.language, message.authors[0].domain if message.authors else ""
+        ),
+    )
+    best = found[0] if found else None
+    return Facts(
+        phone=best.number if best else None,
+        extension=best.extension if best else "",
+        phones=tuple(_with_extension(phone) for phone in found),
+        orders=references.find((own, quoted), order_patterns),
+        questions=questions.find(reading.new_text),
+        name=_name(message, reading),
+        best_time=_best_time(new),
+    )
+
+
+def _with_extension(phone: phones.Phone) -> str:
+    """RFC 3966, 5.3."""
+    return f"{phone.number};ext={phone.extension}" if phone.extension else phone.number
+
+
+def _name(message: Message, reading: Reading) -> str:
+    """The name in the From field, else the first line of the signature that is one."""
+    for author in message.authors[:1]:
+        name = plain_name(author.name)
+        if name and " " in name:
+            return name
+    for line in reading.signature.split("\n")[:4]:
+        name = plain_name(line.strip(" ,.-–—"))
+        if name and " " in name:
+            return name
+    return plain_name(message.authors[0].name) if message.authors else ""
+
+
+_HOUR = (
+    r"\d{1,2}(?:[:.h]\d{2}| ?h)?"
+    r"(?: ?(?:am|pm|a\.m\.|p\.m\.|uhr|o['’]clock|horas?|uur|hrs?))?"
+)
+
+
+def _span(before: str, between: str) -> str:
+    """`between 9 and 11`: a word, an hour, and perhaps another word and hour."""
+    return rf"(?:{before}) {_HOUR}(?: ?(?:{between}) ?{_HOUR})?"
+
+
+_DAY = r"(?: (?:on )?(?:weekdays|today|tomorrow|(?:mon|tues|wednes|thurs|fri|satur|sun)days?))?"
+_TIME = re.compile(
+    r"\b(?:"
+    + "|".join(
+        (
+            _span("(?:any ?time )?(?:between|from|after|before|until|around)", "and|to|-|–|till")
+            + _DAY,
+            _span("zwischen|ab|nach|vor|bis|gegen|von", "und|bis|-|–"),
+            _span("entre|après|avant|à partir de|vers", "et|à|-|–"),
+            _span("(?:entre|después de|antes de|a partir de|de) las?", "(?:y|a)(?: las?)?"),
+            _span("tra le|fra le|dalle|dopo le|prima delle|verso le", "e le|alle|e"),
+            _span("entre as|depois das|antes das|a partir das|das", "e as|às|e"),
+            _span("tussen|na|voor|vanaf|tot", "en|tot"),
+            "(?:in the|this|tomorrow) (?:mornings?|afternoons?|evenings?)|weekdays?|lunch ?time",
+            "(?:vor|nach)mittags?|abends|morgens|werktags",
+            "(?:le |en )?(?:matin(?:ée)?|après-midi|soirée)",
+            "por las? (?:mañanas?|tardes?|noches?)",
+            "(?:di|la) (?:mattina|sera)|(?:nel|di) pomeriggio",
+            "(?:de|da|à) (?:manhã|tarde|noite)|'s (?:ochtends|middags|avonds)",
+        )
+    )
+    + ")",
+    re.IGNORECASE,
+)
+_CALLING = re.compile(
+    r"\b(?:call|ring|phone|reach|anruf|ruf|erreich|r(?:ü|ue)ckruf|appel|rappel|joindre|joignable"
+    r"|ll[aá]m|chiam"
+    r"|richiam|raggiung|lig(?:ar|ue|uem)|telefon|bel(?:len|t)?\b|bereik)",
+    re.IGNORECASE,
+)
+
+
+def _best_time(new: str) -> str:
+    """A time named in the sentence that speaks of calling, or in the next one."""
+    for match in _CALLING.finditer(new[:8000]):
+        stretch = new[max(0, match.start() - 60) : match.end() + 140]
+        time = _TIME.search(stretch)
+        if time:
+            return " ".join(time[0].split())[:BEST_TIME_MAX]
+    return ""

@@ -1,0 +1,120 @@
+"""Order, ticket, case, booking, contract and invoice numbers in a letter, in seven languages.
+
+A site's own patterns (RE2, with a group `order`) come first; the default set reads a number that
+stands behind the word for what it is. Customer, member, meter, card and tracking numbers are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import re2
+
+FOUND_MAX = 10
+
+_KINDS = (
+    # English
+    r"orders?|purchase orders?|po|tickets?|cases?|booking|reservation|confirmation|contract"
+    r"|invoices?|bill|reference|ref|complaint|claim|rma|return|job|incident|service request|quote"
+    # German
+    r"|bestell(?:ung|ungen|nummern?|-?nr|-?id)?|auftr(?:ag|äge|ags-?nummer|ags-?nr|agsnr)"
+    r"|order-?nummer|order-?nr"
+    r"|rechnung(?:en|s-?nummer|s-?nr)?|vertrag(?:s-?nummer|s-?nr)?|buchung(?:s-?nummer|s-?nr"
+    r"|s-?code)?"
+    r"|reservierung(?:s-?nummer|s-?nr)?|vorgang(?:s-?nummer|s-?nr)?|ticket-?nummer|ticket-?nr"
+    r"|fall-?nummer|fall-?nr"
+    r"|aktenzeichen|az|referenz(?:-?nummer|-?nr)?|reklamation(?:s-?nummer)?|zeichen"
+    # French
+    r"|commandes?|cde|dossier|réservation|contrat|factures?|référence|réf|réclamation|billet"
+    # Spanish
+    r"|pedidos?|reserva|contrato|facturas?|referencia|caso|incidencia|expediente|localizador"
+    r"|reclamación|folio"
+    # Italian
+    r"|ordin[ei]|pratica|prenotazione|contratto|fattur[ae]|riferimento|segnalazione|rif|reclamo"
+    # Portuguese
+    r"|encomendas?|faturas?|referência|processo|protocolo|nota fiscal|reclamação|chamado"
+    # Dutch
+    r"|bestelling(?:en)?|bestelnummer|bestelnr|ordernummer|ordernr|zaak(?:nummer)?"
+    r"|dossier(?:nummer|nr)?"
+    r"|boeking(?:snummer|snr)?|reservering(?:snummer)?|contract(?:nummer|nr)|factuur(?:nummer|nr)?"
+    r"|ticketnummer|referentie(?:nummer)?|kenmerk|meldingsnummer|klachtnummer"
+)
+_BETWEEN = (
+    r"(?:no|nr|num|number|numbers|nummer|numéro|numero|número|núm|n|nos|id|ref|reference|code|is"
+    r"|was|are|ist|lautet|lauten|war"
+    r"|est|es|è|é|of|with|mit|der|die|the|con|com|met|avec|le|la|el|il|o|a|het|de|do|da|di|my|mein"
+    r"|meine|under|unter|sous|bajo|in question|date)"
+)
+_WRITTEN = r"[A-Z]{0,8}[-/_.]?[0-9](?:[0-9A-Z]|[-/_.][0-9A-Z]){2,24}|[A-Z]{1,4}[0-9][A-Z0-9]{3,10}"
+_JOINT = (
+    r"(?:[ ]?(?:,|;|&|/|\band\b|\bund\b|\bet\b|\by\b|\be\b|\ben\b|\bor\b|\boder\b|\bou\b)[ ]?){1,2}"
+)
+
+
+def _compile(pattern: str) -> Any:
+    options = re2.Options()
+    options.case_sensitive = False
+    options.log_errors = False
+    return re2.compile(pattern, options)
+
+
+_DEFAULT = (
+    _compile(
+        rf"(?:^|[^\pL\pN])(?:{_KINDS})(?:[\s:#.°º()\[\]\"'’„“–-]{{1,4}}|[\s:#.°º()-]{{0,4}}(?:{_BETWEEN})[\s:#.°º()-]{{1,4}}|"
+        rf"[\s:#.°º()-]{{1,3}}(?:{_BETWEEN})[\s.:#°º]{{1,3}}(?:{_BETWEEN})[\s:#.°º()-]{{1,4}}"
+        rf"|[\s:#.°º()-]{{1,3}}(?:{_BETWEEN})[\s.:#°º]{{1,3}}(?:{_BETWEEN})[\s.:#°º]{{1,3}}(?:{_BETWEEN})[\s:#.°º()-]{{1,4}})"
+        rf"#?(?P<order>{_WRITTEN})(?P<more>(?:{_JOINT}#?(?:{_WRITTEN})){{0,8}})"
+    ),
+    _compile(r"(?:^|[\s(\[:])#[ ]?(?P<order>[A-Z]{0,5}-?[0-9][0-9A-Z-]{3,19})"),
+)
+_MORE = _compile(rf"(?:^|[^\pL\pN])#?(?P<order>{_WRITTEN})")
+
+
+def find(texts: Sequence[str], patterns: Sequence[Any] = ()) -> tuple[str, ...]:
+    """References in the order they stand, each once.
+
+    `patterns` are the site's, compiled by RE2, with a group named `order`. A later text (history)
+    is read only if the earlier ones give none.
+    """
+    for text in texts:
+        if not any(map(text.__contains__, "0123456789")):
+            continue
+        found = dict.fromkeys(_in(text, patterns))
+        if found:
+            return tuple(found)[:FOUND_MAX]
+    return ()
+
+
+def _in(text: str, patterns: Sequence[Any]) -> Iterator[str]:
+    for pattern in patterns:
+        for match in pattern.finditer(text):
+            value = match.groupdict().get("order")
+            if value:
+                yield value.strip()[:60]
+    for pattern in _DEFAULT:
+        for match in pattern.finditer(text):
+            groups = match.groupdict()
+            values = [groups["order"]]
+            if groups.get("more"):
+                values += [more.group("order") for more in _MORE.finditer(groups["more"])]
+            yield from (value for value in map(_trimmed, values) if _is_reference(value))
+
+
+def _trimmed(value: str) -> str:
+    return value.rstrip("-/_.")
+
+
+def _is_reference(value: str) -> bool:
+    """A date, a year, a time or an amount behind `order` is no reference."""
+    digits = sum(map(str.isdigit, value))
+    if digits < 3 or (digits < 4 and value.isdigit()):
+        return False
+    if value.isdigit() and len(value) == 4 and value[:2] in ("19", "20"):
+        return False
+    return not _DATE_LIKE.fullmatch(value)
+
+
+_DATE_LIKE = _compile(
+    r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}[./-]\d{1,2}[./-]\d{1,2}|\d{1,3}[.,]\d{1,2}"
+)
