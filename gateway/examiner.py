@@ -84,7 +84,7 @@ def _reverse_path(message: Message) -> str:
 
 
 def _recipients(message: Message) -> list[str]:
-    written = (*mailboxes(message.first("delivered-to")), *message.to, *message.cc)
+    written = (*mailboxes(message.first("delivered-to").encode()), *message.to, *message.cc)
     return [person.address for person in written if "@" in person.address]
 
 

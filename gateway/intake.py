@@ -144,8 +144,8 @@ class Intake:
     def _tell(self, arrival: Arrival, plan: Plan, left_out: frozenset[str]) -> None:
         self._journal.kept(
             arrival,
-            sites=sorted({group.site for group in plan.groups}),
-            rules=sorted({group.rule for group in plan.groups}),
+            sites=[*sorted({group.site for group in plan.groups})],
+            rules=[*sorted({group.rule for group in plan.groups})],
             action=plan.action.word,
             call=any(group.call.wanted for group in plan.groups),
         )

@@ -17,6 +17,7 @@ from email.utils import format_datetime
 from gateway import authentication_results
 from gateway.message import Field, Message
 from gateway.plan import CallPlan, Group, History, Letter
+from gateway.text import read
 from gateway.verdict import Verdicts
 
 OUR_PREFIXES = ("x-gateway-", "x-spam-")
@@ -136,7 +137,7 @@ class Stamper:
             ("X-Gateway-Contact", _contact(group, history)),
             ("X-Gateway-Acknowledged", _acknowledged(group)),
         ]
-        unchecked = (*decision.unchecked, *message.unread)
+        unchecked = (*decision.unchecked, *message.unread, *read(message).unread)
         if history.missing:
             unchecked = (*unchecked, f"history ({history.missing})")
         if unchecked:

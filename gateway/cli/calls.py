@@ -11,8 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.cli.common import config_option, json_option, load_or_exit, print_json, with_store
+from gateway.cli.queue import who
 from gateway.plan import Call
 from gateway.show import terminal
+from gateway.store import Store
 
 
 @click.group("calls")
@@ -60,18 +62,15 @@ def show(config: str | None, as_json: bool, id_: str) -> None:
 @click.argument("ids", metavar="ID…", nargs=-1, required=True)
 def done(config: str | None, outcome: str, ids: tuple[str, ...]) -> None:
     """Close calls, with what came of them."""
-    from gateway.cli.queue import _who
-
     now = datetime.now(UTC)
-    settings = load_or_exit(config)
-    missed = 0
-    for id_ in ids:
-        closed = with_store(
-            settings, lambda store, id_=id_: store.close_call(id_, outcome, _who(), now)
-        )
-        click.echo(f"{terminal(id_)}: {'closed' if closed else 'not open'}", err=not closed)
-        missed += not closed
-    raise SystemExit(1 if missed else 0)
+
+    async def close(store: Store) -> list[bool]:
+        return [await store.close_call(id_, outcome, who(), now) for id_ in ids]
+
+    closed = with_store(load_or_exit(config), close)
+    for id_, done_ in zip(ids, closed, strict=True):
+        click.echo(f"{terminal(id_)}: {'closed' if done_ else 'not open'}", err=not done_)
+    raise SystemExit(0 if all(closed) else 1)
 
 
 def as_object(call: Call) -> dict[str, Any]:

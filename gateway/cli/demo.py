@@ -25,8 +25,9 @@ from gateway.edge import clock
 from gateway.edge.zone_server import serve_zone
 from gateway.journal import Journal
 from gateway.settings import split_host_port
-from gateway.store import Entry
+from gateway.store import Entry, State
 
+OWED: tuple[State, ...] = ("queued", "active", "deferred", "waiting")
 PATIENCE = 60.0
 """Seconds until everything must have been delivered."""
 
@@ -89,8 +90,8 @@ def _send(host: str, port: int, letter: DemoLetter, octets: bytes) -> str:
 async def _delivered(gateway: Gateway) -> None:
     """Until nothing is owed any more: every letter delivered or held, every answer sent."""
     async with asyncio.timeout(PATIENCE):
-        while await gateway.store.entries(states=("queued", "active", "deferred", "waiting")):
-            await asyncio.sleep(0.05)
+        while await gateway.store.entries(states=OWED):
+            await asyncio.sleep(0.05)  # noqa: ASYNC110 - a store tells nobody
 
 
 def _report(

@@ -62,8 +62,8 @@ def show(config: str | None, as_json: bool, id_: str) -> None:
     console = Console(highlight=False)
     console.print(_table(entries))
     for note in notes:
-        who = f" by {terminal(note.who)}" if note.who else ""
-        line = f"{note.at:%Y-%m-%d %H:%M:%S} {note.event}{who} {terminal(note.text)}"
+        by = f" by {terminal(note.who)}" if note.who else ""
+        line = f"{note.at:%Y-%m-%d %H:%M:%S} {note.event}{by} {terminal(note.text)}"
         console.print(line, markup=False)
 
 
@@ -75,10 +75,12 @@ def release(config: str | None, ids: tuple[str, ...]) -> None:
     from gateway.app import release as release_one
 
     settings = load_or_exit(config)
-    missed = 0
-    for id_ in ids:
-        count = with_store(settings, lambda s, id_=id_: release_one(settings, s, id_, _who()))
-        missed += _told(id_, count, "released")
+
+    async def let_go(store: Store) -> list[int]:
+        return [await release_one(settings, store, id_, who()) for id_ in ids]
+
+    counts = with_store(settings, let_go)
+    missed = sum(_told(id_, count, "released") for id_, count in zip(ids, counts, strict=True))
     raise SystemExit(1 if missed else 0)
 
 
@@ -167,7 +169,7 @@ def _change(config: str | None, ids: Sequence[str], verb: str, done: str, *more:
     now = datetime.now(UTC)
 
     async def act(store: Store) -> list[int]:
-        return [await getattr(store, verb)(id_, *more, _who(), now) for id_ in ids]
+        return [await getattr(store, verb)(id_, *more, who(), now) for id_ in ids]
 
     counts = with_store(load_or_exit(config), act)
     missed = sum(_told(id_, count, done) for id_, count in zip(ids, counts, strict=True))
@@ -188,7 +190,7 @@ def _say(text: str) -> int:
     return 1
 
 
-def _who() -> str:
+def who() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
