@@ -17,7 +17,7 @@ from gateway.acknowledgement.render import Templates
 from gateway.calendar import WorkingHours
 from gateway.configuration import Loaded
 from gateway.filters import Build, Filter, Services
-from gateway.filters.loading import GROUP, FilterError, stages, words
+from gateway.filters.loading import GROUP, POLICY_WORDS, FilterError, stages, words
 from gateway.learning.scorer import load_shared
 from gateway.problems import Problem, Steps
 from gateway.resolver import Zone
@@ -124,10 +124,12 @@ def _services(settings: Settings) -> Services:
 def _words(
     then: Iterable[str], filter_: Filter, steps: Steps, sources: Sources
 ) -> Iterator[Problem]:
-    known = words(filter_)
+    # Where a result is told apart further (fail-none, fail-reject), it never stands alone.
+    finer = {word.partition("-")[0] for word in POLICY_WORDS.get(filter_.name, ())}
+    known = [word for word in words(filter_) if word not in finer]
     for word in then:
         if word not in known:
-            close = closest(word, list(known), 0.6)
+            close = closest(word, known, 0.6)
             yield sources.problem(
                 (*steps, word),
                 f"{filter_.name} never says this",

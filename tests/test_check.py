@@ -75,6 +75,13 @@ def test_a_word_that_a_filter_never_says(tmp_path: Path) -> None:
     ]
 
 
+def test_fail_alone_says_too_little_about_dmarc(tmp_path: Path) -> None:
+    main = MAIN.replace("{use: dmarc}", "{use: dmarc, then: {fail: quarantine}}")
+    assert said(tmp_path, main)[0].startswith(
+        "gateway.yaml:6: filters[3].then.fail: dmarc never says this; did you mean 'fail-"
+    )
+
+
 def test_a_filter_whose_need_does_not_run(tmp_path: Path) -> None:
     main = MAIN.replace("{use: dkim}, ", "")
     assert "gateway.yaml:6: filters[2]: dmarc needs the verdict of dkim; add '- {use: dkim}'" in (
