@@ -218,7 +218,7 @@ def _bulk(case: Case) -> bool:
 def _is_newsletter(message: Message) -> bool:
     """A variable bounce path, and a way to unsubscribe in the text: no field need say more."""
     local = message.arrival.envelope.reverse_path.rpartition("@")[0].lower()
-    if not re.match(r"(?:bounces?|return|news|mailing|msprvs)[._+=-]", local):
+    if not signs.BOUNCE_PATH.match(local):
         return False
     text = message.plain[-signs.REPORT_TEXT_MAX :] + message.html[-4 * signs.REPORT_TEXT_MAX :]
     return bool(signs.UNSUBSCRIBE_TEXT.search(text))

@@ -1,9 +1,75 @@
-"""placeholder"""
+"""May a template say that? The rules of `lint_rules.py`, tried on one template. Pure.
 
+They read the words a customer would see, in the template's language, for the letters it would
+answer. A finding is advice (`warning`): whoever writes a template may know better.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
+from gateway.acknowledgement.lint_rules import APOLOGY, FORMAL, RULES, Rule
 from gateway.problems import Problem
+
+LONGEST = 1800
+"""Letters of a template; a longer one is not read to its end."""
+
+_TAG = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
+_REMEDY = re.compile(r"\{#-?\s*remedy:\s*([^#]{3,200}?)\s*-?#\}")
 
 
 def check(path: Path, source: str, language: str, tone: str) -> list[Problem]:
-    return []
+    """What a template should not say to a customer of this tone, each with its line."""
+    base = language.partition("-")[0]
+    words = seen(source)
+    problems = [
+        Problem(path, line, "", f"{rule.what} ('{found}')" if found else rule.what, rule.mend, True)
+        for rule in RULES
+        if not rule.tones or tone in rule.tones
+        for line, found in _breaks(rule, base, words, source)
+    ]
+    problems += _apologies(path, source, words, base)
+    if len(words) > LONGEST:
+        problems.append(Problem(path, 1, "", "it is long", "say it in half as many words", True))
+    return problems
+
+
+def seen(source: str) -> str:
+    """The words of a template without its tags; every line stays on its line."""
+    return _TAG.sub(lambda tag: "\n" * tag[0].count("\n"), source)
+
+
+def _breaks(rule: Rule, language: str, words: str, source: str) -> Iterator[tuple[int, str]]:
+    patterns = [rule.patterns[key] for key in (language, "*") if key in rule.patterns]
+    if rule.code == "mixed address" and not re.search(FORMAL.get(language, r"(?!)"), words):
+        return
+    if rule.wanted:
+        if patterns and not any(re.search(p, source, re.IGNORECASE) for p in patterns):
+            yield 1, ""
+        return
+    flags = 0 if rule.code == "shouting" else re.IGNORECASE
+    for pattern in patterns:
+        for match in re.finditer(pattern, words, flags):
+            yield line_at(words, match.start()), match[0].strip()[:40]
+
+
+def _apologies(path: Path, source: str, words: str, language: str) -> Iterator[Problem]:
+    """An apology is worth something only beside a remedy, which the template has to name."""
+    remedy = _REMEDY.search(source)
+    if remedy and remedy[1].lower() in " ".join(words.lower().split()):
+        return
+    for match in re.finditer(APOLOGY.get(language, r"(?!)"), words, re.IGNORECASE):
+        yield Problem(
+            path,
+            line_at(words, match.start()),
+            "",
+            f"it apologises ('{match[0]}') and names no remedy",
+            "offer one and name it in a comment, {# remedy: … #}, or leave the apology out",
+            True,
+        )
+
+
+def line_at(text: str, position: int) -> int:
+    return text.count("\n", 0, position) + 1

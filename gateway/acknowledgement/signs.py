@@ -85,8 +85,14 @@ REPORT_TEXT = re.compile(
 """What a report says and a customer missing a parcel does not."""
 REPORT_TEXT_MAX = 4000
 
+BOUNCE_PATH = re.compile(
+    r"(?:bounces?|return|news|mailing)[._+=-]|msprvs\d*=|[0-9a-f]{16}-[0-9a-f]{8}-"
+)
+"""How the variable paths of the great sending services begin."""
+
 UNSUBSCRIBE_TEXT = re.compile(
-    r"(?i)\bunsubscribe\b|\bopt[ -]out\b|\babbestell|\babmelde|\bdésabonner|\bdésinscri|"
+    r"(?i)\bunsubscribe\b|\bopt[ -]out\b|\be-?mail preferences\b|\babbestell|\babmelde|"
+    r"\bdésabonner|\bdésinscri|"
     r"\bdarse de baja\b|\bcancelar (?:la )?suscripción|\bdisiscriv|\bcancellati\b|\bcancelar a sub|"
     r"\buitschrijven\b|\bafmelden\b"
 )
