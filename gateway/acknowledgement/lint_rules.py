@@ -320,13 +320,15 @@ RULES: tuple[Rule, ...] = (
         {
             "en": any_of(
                 r"""
-                \b(?:due to|because of|owing to|experiencing).{0,40}\b(?:high|unusual|increased|heavy|volume|demand)\b
-                \b(?:due to|because of|owing to|experiencing).{0,40}\b(?:technical|circumstances|staff|weather)\b
+                \b(?:due to|because of|owing to).{0,40}\b(?:high|unusual|increased|heavy|demand)\b
+                \b(?:experiencing|receiving).{0,40}\b(?:high|unusual|increased|volume)\b
+                \b(?:due to|because of|owing to).{0,40}\b(?:technical|circumstances|staff|weather)\b
                 """
             ),
             "de": any_of(
                 r"""
-                \b(?:aufgrund|wegen|infolge|derzeit).{0,40}(?:aufkommen|hohe[nrms]? |nachfrage|auslastung)
+                \b(?:aufgrund|wegen|infolge|derzeit).{0,40}(?:aufkommen|nachfrage|auslastung)
+                \b(?:aufgrund|wegen|infolge|derzeit).{0,40}hohe[nrms]?\b
                 \b(?:aufgrund|wegen|infolge|derzeit).{0,40}(?:technische|umstände|krankheit)
                 """
             ),
@@ -350,7 +352,7 @@ RULES: tuple[Rule, ...] = (
             ),
             "pt": any_of(
                 r"""
-                \b(?:devido|por causa|em razão).{0,40}\b(?:alto volume|grande volume|alta demanda|demanda)
+                \b(?:devido|por causa|em razão).{0,40}\b(?:alto volume|grande volume|demanda)
                 \b(?:devido|por causa|em razão).{0,40}\b(?:técnic|circunstâncias)
                 """
             ),
@@ -410,13 +412,15 @@ RULES: tuple[Rule, ...] = (
         {
             "en": any_of(
                 r"""
-                \bwithin (?:the next )?(?:\d+|one|two|three|a few|twenty-four) ?(?:minutes?|hours?|(?:\w+ )?days?)\b
+                \bwithin (?:the next )?(?:\d+|one|two|three|a few) (?:minutes?|hours?)\b
+                \bwithin (?:the next )?(?:\d+|one|two|three|a few) (?:\w+ )?days?\b
                 \b(?:immediately|right away|as soon as possible|asap|shortly)\b
                 """
             ),
             "de": any_of(
                 r"""
-                \binnerhalb (?:von )?(?:\d+|ein\w*|zwei|drei|wenige\w*) ?(?:minuten|stunden?|\w{0,7}tage?n?s?)\b
+                \binnerhalb (?:von )?(?:\d+|ein\w*|zwei|drei|wenige\w*) ?(?:minuten|stunden?)\b
+                \binnerhalb (?:von )?(?:\d+|ein\w*|zwei|drei|wenige\w*) ?\w{0,7}tage?n?s?\b
                 \b(?:umgehend|sofort|schnellstmöglich|in kürze|so schnell wie möglich)\b
                 """
             ),
@@ -440,7 +444,7 @@ RULES: tuple[Rule, ...] = (
             ),
             "pt": any_of(
                 r"""
-                \b(?:em|dentro de) (?:até )?(?:\d+|uma?|dois|duas|três|pouc[ao]s) (?:minutos?|horas?|dias?)
+                \b(?:em|dentro de) (?:até )?(?:\d+|uma?|dois|duas|três) (?:minutos?|horas?|dias?)
                 \bimediatamente\b
                 \bo mais rápido possível\b
                 \bem breve\b

@@ -26,6 +26,8 @@ from gateway.settings import Settings, Site
 SHIPPED = Path(__file__).parent.parent / "templates" / "default"
 TONES = ("irate", "upset", "neutral", "pleased")
 FORM = "form"
+UNKNOWN = ("", "und", "unknown")
+"""What the language of a letter is called when it cannot be told."""
 FILE_MAX = 32 << 10
 SUBJECT_MAX = 150
 BODY_MAX = 8000
@@ -146,7 +148,7 @@ def look_up(site: Site, name: str, *, tone: str, is_open: bool, language: str) -
     A letter in an unknown language gets the neutral words.
     """
     variants = [name]
-    if tone in TONES and language:
+    if tone in TONES and language not in UNKNOWN:
         variants = [f"{name}.{tone}.{'open' if is_open else 'closed'}", f"{name}.{tone}", name]
     exact = [tongue for tongue in site.languages if tongue == language]
     related = [tongue for tongue in site.languages if base_of(tongue) == base_of(language)]
