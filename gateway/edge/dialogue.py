@@ -192,6 +192,7 @@ class Dialogue(Taker):
         else:
             self._say(READY_FOR_TLS)
             self._flush()
+            self._transaction = None
             await self._start_tls(certificate)
 
     async def smtp_RSET(self, arg: str) -> None:  # noqa: N802

@@ -337,6 +337,34 @@ async def test_who_does_not_read_is_made_to_wait_and_then_cut(open_house, monkey
     assert house.refusals() == ["timeout"]
 
 
+async def test_who_sends_on_while_we_examine_is_held_back(open_house):
+    """Commands that come early wait in the network, not in our memory; none is lost."""
+    gate, begun = asyncio.Event(), asyncio.Event()
+
+    async def accept(arrival: Arrival) -> Reply:
+        begun.set()
+        await gate.wait()
+        return Reply.accepted(arrival.queue_id)
+
+    house = await open_house(accept=accept, limits={"commands": 10**9})
+    client = await house.client()
+    await client.hello()
+    await client.envelope()
+    client.send(LETTER + b".\r\n")
+    await asyncio.wait_for(begun.wait(), 5)
+    count = 3000
+    for _ in range(count):
+        client.send(b"NOOP " + b"x" * 2000 + b"\r\n")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(client.writer.drain(), 0.1)
+    (session,) = house.receiver._service.open
+    assert len(session._incoming.buffer) < 300_000
+    gate.set()
+    assert (await client.reply()).startswith("250 2.0.0 Ok: queued as ")
+    for _ in range(count):
+        assert await client.reply() == "250 2.0.0 Ok"
+
+
 OPEN_FILES = Path("/proc/self/fd")
 
 
