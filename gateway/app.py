@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 
 from gateway.acknowledgement.decision import OwnIdentity
 from gateway.acknowledgement.message_ids import MessageIds
@@ -44,7 +43,7 @@ from gateway.settings import Limits, Settings
 from gateway.signing import Signer
 from gateway.stamp import Stamper
 from gateway.store import Store
-from gateway.store.sqlite import SqliteStore
+from gateway.store.opening import open_store, store_path
 
 CLEAN_EVERY = 3600.0
 """Seconds between two clean-ups of what has ended."""
@@ -159,22 +158,6 @@ def _services(settings: Settings, resolver: Resolver) -> Services:
 
 def resolver_of(settings: Settings) -> NetworkResolver:
     return NetworkResolver(settings.dns.nameservers, settings.dns.timeout.total_seconds())
-
-
-def store_path(settings: Settings) -> Path:
-    """The file of `sqlite:///absolute/path.db`; the configuration makes every path absolute."""
-    return Path(settings.store.get_secret_value().removeprefix("sqlite://"))
-
-
-async def open_store(settings: Settings) -> Store:
-    path = store_path(settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return await SqliteStore.open(
-        path,
-        limits=settings.acknowledgements,
-        call_budget_periods={site.site: site.calls.budget.period for site in settings.sites},
-        sites={domain: site.site for site in settings.sites for domain in site.domains},
-    )
 
 
 async def secrets_of(settings: Settings, store: Store) -> tuple[bytes, ...]:

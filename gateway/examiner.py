@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import Any
 
 from gateway.addresses import mailboxes
-from gateway.app import Parts, build_parts, open_store, resolver_of, secrets_of
+from gateway.app import Parts, build_parts, resolver_of, secrets_of
 from gateway.explanation import Explained, explain
 from gateway.journal import Journal
 from gateway.message import Arrival, Envelope, Message, Session
@@ -24,6 +24,7 @@ from gateway.plan import History
 from gateway.routing.router import Case
 from gateway.settings import Settings
 from gateway.store import Store
+from gateway.store.opening import open_store
 from gateway.verdict import JSON
 
 NO_SECRET = (b"explain",)

@@ -76,7 +76,7 @@ class Stamper:
             ("Authentication-Results", self._results(verdicts)),
         ]
         if self.header_tags.get(group.site, True):
-            result += self._spam(group)
+            result += self._spam(verdicts, group)
             result += self._ours(message, verdicts, group, history)
         removed = self._removed(message, verdicts, group)
         if removed:
@@ -110,7 +110,10 @@ class Stamper:
             f" id {arrival.queue_id}{tls}{lone}; {format_datetime(arrival.time)}"
         )
 
-    def _spam(self, group: Group) -> list[tuple[str, str]]:
+    def _spam(self, verdicts: Verdicts, group: Group) -> list[tuple[str, str]]:
+        """Nothing when nobody judged: a mail client must not read silence as ham."""
+        if "spam" not in verdicts or verdicts["spam"].troubled:
+            return []
         decision = group.decision
         points = spam_points(decision.spam_score, self.thresholds.get(group.site, 0.9))
         is_spam = decision.spam == "spam"

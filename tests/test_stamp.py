@@ -59,7 +59,8 @@ def group(**changes):
 
 def stamped(content=LETTER, verdicts=None, history=None, **changes):
     message = parse(arrival(content))
-    letter = STAMPER.letter(message, verdicts or {}, group(**changes), history or History())
+    judged = {"spam": Verdict("ham", score=0.0), **(verdicts or {})}
+    letter = STAMPER.letter(message, judged, group(**changes), history or History())
     kept, at = b"", 0
     for start, end in letter.cuts:
         kept += content[at:start]
@@ -164,6 +165,12 @@ def test_received_names_a_lone_recipient_only():
 )
 def test_spam_points_are_five_at_the_threshold(score, points):
     assert spam_points(score, 0.9) == pytest.approx(points, abs=0.05)
+
+
+@pytest.mark.parametrize("verdicts", [{}, {"spam": Verdict("temperror", "timeout")}])
+def test_no_spam_fields_when_nobody_judged(verdicts):
+    letter = STAMPER.letter(parse(arrival()), verdicts, group(), History())
+    assert not any(name.startswith("X-Spam") for name in names(letter.prefix))
 
 
 def test_spamassassins_form():

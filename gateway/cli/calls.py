@@ -7,10 +7,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
-from gateway.cli.common import config_option, json_option, load_or_exit, print_json, with_store
+from gateway.cli.common import (
+    config_option,
+    json_option,
+    load_or_exit,
+    print_json,
+    wide_console,
+    with_store,
+)
 from gateway.cli.queue import who
 from gateway.plan import Call
 from gateway.show import terminal
@@ -33,7 +39,7 @@ def list_(config: str | None, as_json: bool, site: str, all_: bool) -> None:
     if as_json:
         print_json([as_object(call) for call in calls])
         return
-    Console().print(_table(calls))
+    wide_console().print(_table(calls))
 
 
 @command.command()
@@ -98,7 +104,7 @@ def as_object(call: Call) -> dict[str, Any]:
 def _table(calls: Sequence[Call]) -> Table:
     table = Table(show_edge=False)
     for heading in ("id", "due", "site", "name", "phone", "order", "proven", "state", "reason"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("id", "phone"))
     for call in calls:
         cells = (
             call.id,

@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 import orjson
+from rich.console import Console
 
 from gateway.configuration import Loaded, Problem, load
 from gateway.settings import Settings
@@ -70,6 +71,12 @@ def print_json(value: Any) -> None:
     click.echo(_harmless(text))
 
 
+def wide_console() -> Console:
+    """For tables: at least 140 columns when nobody's terminal says otherwise."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(width=140, highlight=False)
+
+
 def _plain(value: object) -> object:
     if isinstance(value, tuple | set | frozenset):
         return list(value)
@@ -93,7 +100,7 @@ def ascii_escape(char: str) -> str:
 
 def with_store(settings: Settings, use: Callable[[Store], Awaitable[T]]) -> T:
     """Open the store, do one thing, close it. A store in trouble ends the command with 1."""
-    from gateway.app import open_store, store_path
+    from gateway.store.opening import open_store, store_path
 
     if not store_path(settings).exists():
         fail("the store does not exist yet; `gateway run` makes it")

@@ -90,8 +90,8 @@ def _send(host: str, port: int, letter: DemoLetter, octets: bytes) -> str:
 async def _delivered(gateway: Gateway) -> None:
     """Until nothing is owed any more: every letter delivered or held, every answer sent."""
     async with asyncio.timeout(PATIENCE):
-        while await gateway.store.entries(states=OWED):
-            await asyncio.sleep(0.05)  # noqa: ASYNC110 - a store tells nobody
+        while await gateway.store.entries(states=OWED):  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.05)
 
 
 def _report(

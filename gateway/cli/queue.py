@@ -8,10 +8,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
-from gateway.cli.common import config_option, json_option, load_or_exit, print_json, with_store
+from gateway.cli.common import (
+    config_option,
+    json_option,
+    load_or_exit,
+    print_json,
+    wide_console,
+    with_store,
+)
 from gateway.show import terminal
 from gateway.store import Balance, Entry, State, Store
 
@@ -36,7 +42,7 @@ def list_(config: str | None, as_json: bool, held: bool, all_: bool, limit: int)
     if as_json:
         print_json([as_object(entry) for entry in entries])
         return
-    Console().print(_table(entries))
+    wide_console().print(_table(entries))
 
 
 @command.command()
@@ -59,7 +65,7 @@ def show(config: str | None, as_json: bool, id_: str) -> None:
     if as_json:
         print_json({"letters": [as_object(entry) for entry in entries], "story": story})
         return
-    console = Console(highlight=False)
+    console = wide_console()
     console.print(_table(entries))
     for note in notes:
         by = f" by {terminal(note.who)}" if note.who else ""
@@ -200,7 +206,7 @@ def who() -> str:
 def _table(entries: Sequence[Entry]) -> Table:
     table = Table(show_edge=False)
     for heading in ("id", "state", "kind", "site", "from", "to", "due", "tone", "why"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading in ("id", "state"))
     ordered = sorted(entries, key=lambda e: (e.state != "held", e.tone != "irate", e.accepted))
     for entry in ordered:
         cells = (

@@ -83,7 +83,9 @@ def _not_delivered(letter: DemoLetter, entry: Entry | None) -> Row:
 
 
 def _sender(letter: DemoLetter, results: str) -> str:
-    found = dict(re.findall(r"\b(spf|dkim|dmarc)=(\w+)", results))
+    found: dict[str, str] = {}
+    for name, result in re.findall(r"\b(spf|dkim|dmarc)=(\w+)", results):
+        found.setdefault(name, result)
     proven = found.get("dmarc") == "pass"
     checks = " ".join(f"{name}={result}" for name, result in found.items())
     return f"{'proven' if proven else 'NOT PROVEN'} ({checks})"

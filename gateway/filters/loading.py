@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import graphlib
 from collections.abc import Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from gateway.filters import Build, Filter, Services
 from gateway.settings import FilterUse
@@ -23,27 +23,28 @@ class FilterError(ValueError):
     """A filter that cannot be used, with the mend in its text."""
 
 
-def builders() -> dict[str, Build]:
+def installed() -> dict[str, EntryPoint]:
     """Every installed filter by name. Raises FilterError when a name is installed twice."""
-    found: dict[str, Build] = {}
+    found: dict[str, EntryPoint] = {}
     for point in entry_points(group=GROUP):
         if point.name in found:
             raise FilterError(f"the filter '{point.name}' is installed twice; remove one package")
-        found[point.name] = point.load()
+        found[point.name] = point
     return found
 
 
 def load(uses: Sequence[FilterUse], services: Services) -> tuple[Filter, ...]:
     """Build the filters in use, in the order of the YAML. Raises FilterError."""
-    installed = builders()
+    known = installed()
     filters = []
     for use in uses:
-        if use.use not in installed:
+        if use.use not in known:
             raise FilterError(
-                f"no filter is called '{use.use}'; installed are {', '.join(sorted(installed))}"
+                f"no filter is called '{use.use}'; installed are {', '.join(sorted(known))}"
             )
         try:
-            filter_ = installed[use.use](use.options, services)
+            build: Build = known[use.use].load()
+            filter_ = build(use.options, services)
         except (ValueError, TypeError, OSError) as error:
             raise FilterError(f"the filter '{use.use}' cannot start: {error}") from error
         _check_words(use, filter_)
