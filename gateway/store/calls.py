@@ -34,7 +34,7 @@ def keep_call(tx: Transaction, call: Call, now: int) -> str:
     row = tx.db.execute(
         "SELECT id, orders, questions, phrases, phone, extension, due FROM calls "
         "WHERE contact = ? AND site = ? AND proven = ? AND state = 'open'",
-        (contact, call.site, call.proven),
+        (contact, call.site, int(call.proven)),
     ).fetchone()
     if row is None:
         _open(tx, call, contact)
@@ -71,10 +71,10 @@ def _open(tx: Transaction, call: Call, contact: str) -> None:
             call.id,
             call.site,
             contact,
-            call.proven,
+            int(call.proven),
             micros(call.opened),
             micros(call.opened),
-            call.over_budget,
+            int(call.over_budget),
             None if call.due is None else micros(call.due),
             call.queue_id,
             safe(call.name),

@@ -14,7 +14,7 @@ from gateway.message import Octets
 from gateway.store import Job
 from gateway.store.counts import OWED
 from gateway.store.letters import end_waiting, set_states
-from gateway.store.notes import alert, note
+from gateway.store.notes import alert, alert_once, note
 from gateway.store.sql import Connection, Transaction, marks, moment
 
 STRIKES = 3
@@ -73,9 +73,7 @@ def claim(
         return []
     lease = secrets.token_hex(8)
     numbers = [due.number for due in ready]
-    late = [due.number for due in ready if due.state == "waiting"]
-    if late:
-        tx.db.execute(f"UPDATE letters SET late = 1 WHERE number IN ({marks(len(late))})", late)
+    _mark_late(tx, [due.number for due in ready if due.state == "waiting"], now)
     rows = tx.db.execute(
         "UPDATE letters SET state = 'active', lease = ?, due = ? "
         f"WHERE number IN ({marks(len(numbers))}) RETURNING number, id, message, kind, site, "
@@ -85,6 +83,21 @@ def claim(
     ).fetchall()
     by_number = {row[0]: row for row in rows}
     return _jobs(tx, [by_number[number] for number in numbers], lease, now, spooled)
+
+
+def _mark_late(tx: Transaction, numbers: Sequence[int], now: int) -> None:
+    """Acknowledgements whose letters took too long: from now on the text without a promise."""
+    for number in numbers:
+        (message,) = tx.db.execute(
+            "UPDATE letters SET late = 1 WHERE number = ? RETURNING message", (number,)
+        ).fetchone()
+        (queue_id,) = tx.db.execute(
+            "SELECT queue_id FROM messages WHERE number = ?", (message,)
+        ).fetchone()
+        note(tx, queue_id, now, "late", "acknowledged before its letter was delivered")
+        alert_once(
+            tx, queue_id, now, "letters wait so long that they are acknowledged before delivery"
+        )
 
 
 def _choose(

@@ -31,17 +31,20 @@ def entries(db: Connection, states: Sequence[State], limit: int) -> Sequence[Ent
     timed = sorted(wanted & OWED)
     if timed:
         where = f"l.due IS NOT NULL AND l.state IN ({marks(len(timed))})"
-        found += _rows(db, where, timed, limit)
-    ended = sorted(wanted - OWED - {"held"})
-    if ended:
-        found += _rows(db, f"l.state IN ({marks(len(ended))})", ended, limit)
+        found += _rows(db, where, timed, limit, "+l.number")  # +: by the index of due letters
+    for state in sorted(wanted - OWED - {"held", "relayed"}):
+        found += _rows(db, "l.due IS NULL AND l.state <> 'relayed' AND l.state = ?", [state], limit)
+    if "relayed" in wanted:
+        found += _rows(db, "l.state = 'relayed'", (), limit)
     latest = sorted({row[0]: row for row in found}.values(), reverse=True)[:limit]
     return _entries(db, latest[::-1])
 
 
-def _rows(db: Connection, where: str, values: Sequence[Any], limit: int) -> list[Any]:
+def _rows(
+    db: Connection, where: str, values: Sequence[Any], limit: int, order: str = "l.number"
+) -> list[Any]:
     return db.execute(
-        f"SELECT {_COLUMNS} {_FROM} WHERE {where} ORDER BY l.number DESC LIMIT ?",
+        f"SELECT {_COLUMNS} {_FROM} WHERE {where} ORDER BY {order} DESC LIMIT ?",
         (*values, limit),
     ).fetchall()
 

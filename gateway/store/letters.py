@@ -72,7 +72,7 @@ def write_letter(
     With `lease` this ends an attempt; if that lease is lost nothing changes and '' comes back.
     """
     state = letter_state(after)
-    values = (state, due if state in OWED else None, "held" in after, why, number)
+    values = (state, due if state in OWED else None, int("held" in after), why, number)
     if lease is None:
         row = tx.db.execute(_CHANGE_STATE, values).fetchone()
     else:

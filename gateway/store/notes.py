@@ -25,6 +25,12 @@ def alert(tx: Transaction, queue_id: str, at: int, text: str) -> None:
     )
 
 
+def alert_once(tx: Transaction, queue_id: str, at: int, text: str) -> None:
+    """An alert that many messages would raise: one until it was told."""
+    if not tx.db.execute("SELECT 1 FROM alerts WHERE told = 0 AND text = ?", (text,)).fetchone():
+        alert(tx, queue_id, at, text)
+
+
 def untold(tx: Transaction) -> list[Note]:
     """The alerts nobody has been told of; from now on they are told."""
     rows = tx.db.execute(
@@ -38,19 +44,21 @@ def story(db: Connection, queue_id: str) -> Sequence[Note]:
     kept = db.execute(
         "SELECT number, time, client_ip, size FROM messages WHERE queue_id = ?", (queue_id,)
     ).fetchone()
-    found = list[tuple[int, Note]]()
-    if kept is not None:
-        number, time, client, size = kept
-        found.append((time, Note(moment(time), "accepted", f"{size} octets from {client}")))
-        found += _deliveries(db, number)
-    for at, event, text, who in db.execute(
+    if kept is None:
+        return []
+    number, time, client, size = kept
+    written = db.execute(
         "SELECT at, event, text, who FROM notes WHERE queue_id = ? ORDER BY number", (queue_id,)
-    ):
-        found.append((at, Note(moment(at), event, text, who)))
-    return [told for _, told in sorted(found, key=lambda pair: pair[0])]
+    )
+    told = [
+        Note(moment(time), "accepted", f"{size} octets from {client}"),
+        *(Note(moment(at), event, text, who) for at, event, text, who in written),
+        *_deliveries(db, number),
+    ]
+    return sorted(told, key=lambda note: note.at)  # stable: at one moment in this order
 
 
-def _deliveries(db: Connection, message: int) -> list[tuple[int, Note]]:
+def _deliveries(db: Connection, message: int) -> list[Note]:
     rows = db.execute(
         "SELECT r.at, l.id, r.address, l.next_hop, r.code, r.enhanced, r.reply "
         "FROM letters l JOIN recipients r ON r.letter = l.number "
@@ -58,6 +66,6 @@ def _deliveries(db: Connection, message: int) -> list[tuple[int, Note]]:
         (message,),
     ).fetchall()
     return [
-        (at, Note(moment(at), "delivered", f"{id_} to {to} by {hop}: {code} {enhanced} {text}"))
+        Note(moment(at), "delivered", f"{id_} to {to} by {hop}: {code} {enhanced} {text}")
         for at, id_, to, hop, code, enhanced, text in rows
     ]

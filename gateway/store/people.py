@@ -144,19 +144,19 @@ def _count(tx: Transaction, memory: Memory, contact: str, queue_id: str, now: in
     tx.db.execute(
         "INSERT INTO contact_letters (contact, proven, at, queue_id, site, tone) "
         "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (contact, proven, at, queue_id) DO NOTHING",
-        (contact, memory.proven, now, queue_id, memory.site, memory.tone),
+        (contact, int(memory.proven), now, queue_id, memory.site, memory.tone),
     )
     tx.db.execute(
         "INSERT INTO contacts (contact, proven, first, last, last_irate) VALUES (?, ?, ?, ?, ?) "
         "ON CONFLICT (contact, proven) DO UPDATE SET last = excluded.last, "
         "last_irate = coalesce(excluded.last_irate, contacts.last_irate)",
-        (contact, memory.proven, now, now, now if memory.irate else None),
+        (contact, int(memory.proven), now, now, now if memory.irate else None),
     )
     if memory.phone:
         tx.db.execute(
             "INSERT INTO contact_phones (contact, proven, phone, at) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (contact, proven, phone) DO UPDATE SET at = excluded.at",
-            (contact, memory.proven, safe(memory.phone), now),
+            (contact, int(memory.proven), safe(memory.phone), now),
         )
 
 

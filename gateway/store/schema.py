@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from importlib.resources import files
 from pathlib import Path
@@ -55,13 +56,13 @@ def migrations() -> list[str]:
     return [(folder / name).read_text(encoding="utf-8") for name in names]
 
 
-def migrate(db: sqlite3.Connection, path: Path | None) -> int:
+def migrate(db: sqlite3.Connection, path: Path | None, steps: Sequence[str] | None = None) -> int:
     """Bring the schema up to date; an existing file is copied first. Gives the version.
 
     Several processes may start at once: the first takes the lock, the others find it done.
     Raises StoreError for a file that a later version has written.
     """
-    steps = migrations()
+    steps = migrations() if steps is None else steps
     version = _version(db)
     if version > len(steps):
         raise StoreError(f"the store has version {version}; this program knows {len(steps)}")

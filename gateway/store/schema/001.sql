@@ -63,6 +63,7 @@ CREATE TABLE letters (
 CREATE INDEX letters_due ON letters (next_hop, backlog, due) WHERE due IS NOT NULL;
 CREATE INDEX letters_pressed ON letters (due) WHERE pressed = 1;
 CREATE INDEX letters_held ON letters (number) WHERE some_held = 1;
+CREATE INDEX letters_ended ON letters (state, number) WHERE due IS NULL AND state <> 'relayed';
 CREATE INDEX letters_waiting ON letters (waits_for) WHERE state = 'waiting';
 CREATE INDEX letters_message ON letters (message);
 

@@ -1,0 +1,182 @@
+"""The schema grows forward, with a copy made first; what is sought is found by an index."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from gateway.store import StoreError, schema
+from gateway.store.sqlite import SqliteStore
+
+EXTRA = (
+    "CREATE TABLE extra (a INTEGER); -- a comment; with a semicolon\nINSERT INTO extra VALUES (7);"
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "g.db"
+
+
+@pytest.fixture
+def db(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(schema.connect(path)) as db:
+        yield db
+
+
+def tables(db: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def test_a_new_file(db: sqlite3.Connection, path: Path) -> None:
+    assert schema.migrate(db, path) == len(schema.migrations())
+    assert {"messages", "letters", "recipients"} <= tables(db)
+    assert not list(path.parent.glob("*.backup"))
+    assert schema.migrate(db, path) == len(schema.migrations())
+
+
+def test_an_older_file_is_copied_first(db: sqlite3.Connection, path: Path) -> None:
+    steps = schema.migrations()
+    schema.migrate(db, path, steps)
+    db.execute("INSERT INTO properties (name, value) VALUES ('old', x'01')")
+    assert schema.migrate(db, path, [*steps, EXTRA]) == len(steps) + 1
+    assert db.execute("SELECT a FROM extra").fetchone() == (7,)
+    (copy,) = path.parent.glob("*.backup")
+    with closing(sqlite3.connect(copy)) as old:
+        assert old.execute("PRAGMA user_version").fetchone() == (len(steps),)
+        assert old.execute("SELECT name FROM properties").fetchone() == ("old",)
+        assert "extra" not in tables(old)
+
+
+def test_a_step_that_fails_changes_nothing(db: sqlite3.Connection, path: Path) -> None:
+    steps = schema.migrations()
+    schema.migrate(db, path, steps)
+    before = tables(db)
+    with pytest.raises(sqlite3.Error):
+        schema.migrate(db, path, [*steps, EXTRA, "CREATE TABLE more (b); CREATE NONSENSE;"])
+    assert tables(db) == before
+    assert db.execute("PRAGMA user_version").fetchone() == (len(steps),)
+    assert not db.in_transaction
+
+
+def test_a_file_of_a_later_program(db: sqlite3.Connection, path: Path) -> None:
+    schema.migrate(db, path)
+    db.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match="99"):
+        schema.migrate(db, path)
+
+
+def test_several_processes_may_start_at_once(path: Path) -> None:
+    errors = list[BaseException]()
+    start = threading.Barrier(4)
+
+    def open_() -> None:
+        start.wait()
+        try:
+            with closing(schema.connect(path)) as db:
+                schema.migrate(db, path)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=open_) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+
+
+def test_commits_are_synced(db: sqlite3.Connection) -> None:
+    assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert db.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_tables_with_personal_data_say_so() -> None:
+    """The comment above each table names its contact key and its retention, or that it has none."""
+    script = "\n".join(schema.migrations())
+    for match in re.finditer(r"((?:^--.*\n)+)CREATE TABLE (\w+)", script, re.MULTILINE):
+        comment, table = match.groups()
+        assert "contact key:" in comment or "No personal data" in comment, table
+        assert re.search(r"Retention:|Kept|Sums", comment), table
+    assert len(re.findall("CREATE TABLE", script)) == len(
+        re.findall(r"^--.*\nCREATE TABLE", script, re.MULTILINE)
+    )
+
+
+SHORT = {"breakers", "counts", "calls", "alerts", "dead_addresses", "hops", "latest"}
+"""Tables that stay small, or that only commands and clean-up read as a whole."""
+LIVE = {"letters_due", "letters_held", "letters_pressed"}
+"""Indexes of what is under way only."""
+LATEST_FIRST = ("WHERE 1 = 1 ORDER", "l.state = 'relayed' ORDER")
+"""Lists of the latest letters: they read from the end and stop at their limit."""
+
+
+async def test_nothing_reads_a_whole_table(
+    tmp_path: Path, mail: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every statement of a message's life, explained: no long table is read from end to end."""
+    said = set[str]()
+    connect = schema.connect
+
+    def listening(path: Path | str) -> sqlite3.Connection:
+        db = connect(path)
+        db.set_trace_callback(said.add)
+        return db
+
+    monkeypatch.setattr("gateway.store.sqlite.connect", listening)
+    monkeypatch.setattr(schema, "connect", listening)
+    store = await SqliteStore.open(tmp_path / "g.db")
+    await _live(store, mail)
+    await store.close()
+
+    with closing(sqlite3.connect(tmp_path / "g.db")) as db:
+        statements = [one for one in said if re.match(r"SELECT|UPDATE|DELETE|WITH|INSERT", one)]
+        assert len(statements) > 50
+        for statement in statements:
+            for *_, detail in db.execute(f"EXPLAIN QUERY PLAN {statement}"):
+                scan = re.match(r"SCAN (\w+)(?: USING (?:COVERING )?INDEX (\w+))?", detail)
+                listing = any(words in statement for words in LATEST_FIRST)
+                short = scan is None or scan[1] in SHORT or scan[2] in LIVE
+                assert short or listing, (statement, detail)
+
+
+async def _live(store: SqliteStore, mail: SimpleNamespace) -> None:
+    """A bit of everything that happens while mail flows."""
+    for number in range(3):
+        queue_id = f"Q{number}"
+        remembered = mail.memory(
+            queue_id, claim=mail.claim(queue_id), call=mail.call(queue_id), phone="+15551234567"
+        )
+        letters = [mail.letter(queue_id), mail.acknowledgement(queue_id), mail.own(queue_id)]
+        await store.keep(mail.arrival(queue_id), letters, mail.plan(remembered))
+    await store.recall(
+        mail.message(references=("<Q1@customer.example>", "<x@y.example>")), mail.NOW
+    )
+    for result in ("delayed", "failed", "relayed"):
+        (job, *_) = await store.claim(mail.NOW, 1)
+        await store.settle(
+            job, mail.settlement(job, result, retry_at=mail.NOW + timedelta(hours=1)), mail.NOW
+        )
+    await store.claim(mail.NOW, 1, but_not=frozenset({"mailbox"}))
+    await store.claim(mail.NOW + timedelta(hours=2), 10)
+    await store.next_due()
+    await store.hold("Q1", "why", "joe", mail.NOW)
+    await store.release("Q1", "joe", mail.NOW)
+    await store.drop("Q2", "joe", mail.NOW)
+    await store.entry("Q1")
+    await store.entries(states=["held"])
+    await store.entries(limit=5)
+    await store.entries(states=["queued", "deferred", "failed", "dropped", "relayed"])
+    await store.notes("Q1")
+    await store.original("Q1")
+    await store.keep_raw(mail.arrival("R1"), "broke")
+    await store.release_raw("R1", [mail.letter("R1")], mail.plan(), "joe", mail.NOW)
+    await store.clean(mail.NOW + timedelta(days=500), quarantine=timedelta(days=30))
