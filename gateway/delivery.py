@@ -21,6 +21,9 @@ MIN_ATTEMPTS = 5
 """Nothing is given up with fewer: it may come from a long hold, or we may have been away."""
 ACKNOWLEDGEMENT_LIFE = timedelta(hours=4)
 """An acknowledgement that comes later than this is worse than none."""
+OUT_OF_ORDER_WAIT = timedelta(minutes=10)
+"""The longest wait after a failure that says nothing about the letter: its breaker keeps a next
+hop from being asked too often, and once it answers again no letter should lie for hours."""
 JITTER = 0.2
 """Each wait is this share longer or shorter at most, so that letters do not come in herds."""
 
@@ -125,6 +128,8 @@ class Attempt:
     now: datetime
     chance: float
     """Between 0 and 1: moves the next attempt within its jitter."""
+    hop_failed: bool = False
+    """The next hop was out of order: it is no matter of this letter."""
     not_before: datetime | None = None
     """The next hop is not asked again before this."""
     only_hold: bool = False
@@ -171,7 +176,8 @@ def next_attempt(attempt: Attempt, retry: Retry) -> datetime | None:
             return None
     if now >= deadline and job.attempts + 1 >= MIN_ATTEMPTS:
         return None
-    wait = min(retry.first * (1 << min(job.attempts, 20)), retry.max)
+    longest = min(retry.max, OUT_OF_ORDER_WAIT) if attempt.hop_failed else retry.max
+    wait = min(retry.first * (1 << min(job.attempts, 20)), longest)
     at = now + wait * (1 + JITTER * (2 * attempt.chance - 1))
     if attempt.not_before is not None:
         at = max(at, attempt.not_before)

@@ -20,6 +20,8 @@ from gateway.store import Job, Outcome
 
 HEADER_MAX = 32 * 1024
 """Octets of the letter's header section that are sent back."""
+LINE_MAX = 998
+"""RFC 5322, 2.1.1: what we write ourselves keeps to it, whatever came in."""
 LISTED = 20
 """Recipients named to the administrator."""
 
@@ -62,7 +64,7 @@ def report(job: Job, failed: Sequence[tuple[str, Outcome]], sheet: Sheet) -> byt
     )
     head = [
         ("From", f"Mail delivery <{sheet.sender}>"),
-        ("To", f"<{job.reverse_path}>"),
+        ("To", f"<{_printable(job.reverse_path)}>"),
         ("Subject", "Your message could not be delivered"),
         *_common(job, sheet),
         ("Auto-Submitted", "auto-replied"),
@@ -109,7 +111,7 @@ def notice(
     ]
     head = [
         ("From", f"Mail gateway <{sheet.sender}>"),
-        ("To", f"<{administrator}>"),
+        ("To", f"<{_printable(administrator)}>"),
         ("Subject", f"Held: {job.letter_id} was not taken by {terminal(job.next_hop, 60)}"),
         *_common(job, sheet),
         ("Auto-Submitted", "auto-generated"),
@@ -119,14 +121,14 @@ def notice(
 
 
 def header_section(content: Octets) -> bytes:
-    """The letter's header section, cut at a line end when it is too long, CRLF line ends."""
+    """The letter's header section with CRLF line ends, its lines and itself cut when too long."""
     start = content[: HEADER_MAX + 4]
     if start.startswith((b"\r\n", b"\n")):
         return b""
     ends = [end for end in (start.find(b"\r\n\r\n"), start.find(b"\n\n")) if end >= 0]
     section = start[: min(ends)] if ends else start[: start.rfind(b"\n") + 1]
     lines = section.replace(b"\r\n", b"\n").rstrip(b"\n").split(b"\n")
-    return b"".join(line + b"\r\n" for line in lines)
+    return b"".join(line[:LINE_MAX] + b"\r\n" for line in lines)
 
 
 # --- words -------------------------------------------------------------------------------------
@@ -223,6 +225,11 @@ def _common(job: Job, sheet: Sheet) -> list[tuple[str, str]]:
             subject_id = match[1].decode("ascii")
             fields += [("In-Reply-To", subject_id), ("References", subject_id)]
     return fields
+
+
+def _printable(address: str) -> str:
+    """An address for a header field: whatever it holds, it cannot end the line."""
+    return "".join(char for char in address if char.isprintable())
 
 
 def _head(fields: Sequence[tuple[str, str]], *, end: bool = True) -> bytes:

@@ -12,7 +12,7 @@ class BreakerPolicy:
     """Failures of the next hop in a row that open the breaker."""
     first: timedelta = timedelta(seconds=30)
     """How long it stays open at first; each time it opens again, twice as long."""
-    max: timedelta = timedelta(minutes=10)
+    max: timedelta = timedelta(minutes=5)
 
 
 class Breaker:

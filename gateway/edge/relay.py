@@ -119,7 +119,7 @@ class Relay:
         waiting = [job for lane in self._lanes.values() for job in lane.queue]
         for lane in self._lanes.values():
             lane.queue.clear()
-        await asyncio.gather(*(self._give_back(job) for job in waiting))
+        await self._give_back(waiting)
         workers = set(self._workers)
         if workers:
             _, late = await asyncio.wait(workers, timeout=seconds)
@@ -142,17 +142,21 @@ class Relay:
         except StoreError as error:
             self._journal.trouble("store", error)
             return False
-        for job in jobs:
-            self._hand_out(job)
-        return len(jobs) >= self._batch
+        excess = [job for job in jobs if not self._hand_out(job)]
+        await self._give_back(excess)
+        return len(jobs) >= self._batch and not excess
 
-    def _hand_out(self, job: Job) -> None:
+    def _hand_out(self, job: Job) -> bool:
+        """Put a letter into its lane; False if that is too full even for one that is pressed."""
         lane = self._lanes.get(job.next_hop)
         if lane is None:
             lane = self._lanes[job.next_hop] = Lane(job.next_hop, self._breaker)
+        if len(lane.queue) >= lane.connections + self._batch:
+            return False
         self._in_hand[job.letter_id] = job
         lane.add(job)
         self._employ(lane)
+        return True
 
     def _employ(self, lane: Lane) -> None:
         """Start workers for the letters that wait in a lane, as many as may be under way."""
@@ -219,7 +223,8 @@ class Relay:
             return _Tried(Sent(everyone(job, "delayed", NO_SUCH_HOP)), only_hold=True)
         breaker = lane.breaker
         if not job.pressed and not breaker.lets_through(self._clock()):
-            return _Tried(Sent(everyone(job, "delayed", SUSPENDED)), breaker.until)
+            suspended = Sent(everyone(job, "delayed", SUSPENDED), hop_failed=True)
+            return _Tried(suspended, breaker.until)
         transport = self._transport(lane, hop)
         try:
             sent = await transport.send(job)
@@ -284,6 +289,7 @@ class Relay:
             outcomes=tried.sent.outcomes,
             now=now,
             chance=self._chance(),
+            hop_failed=tried.sent.hop_failed,
             not_before=tried.not_before,
             only_hold=tried.only_hold,
             tell=self._notices.allows(job.site, now),
@@ -316,15 +322,16 @@ class Relay:
                     self._changed.set()
                 return True
 
-    async def _give_back(self, job: Job) -> None:
-        """Due again at once: it was claimed, but nothing was tried."""
-        now = self._clock()
-        outcomes = everyone(job, "delayed", STOPPED)
+    async def _give_back(self, jobs: Sequence[Job]) -> None:
+        """They were claimed, but nothing was tried: due again at once."""
+        if not jobs:
+            return
         try:
-            await self._store.settle(job, Settlement(outcomes, now), now)
+            await self._store.give_back(jobs, self._clock())
         except StoreError as error:
-            self._journal.trouble("store", error, job.letter_id)
-        self._in_hand.pop(job.letter_id, None)
+            self._journal.trouble("store", error)
+        for job in jobs:
+            self._in_hand.pop(job.letter_id, None)
 
     def _tell(self, job: Job, settlement: Settlement, ended: Sequence[Outcome]) -> None:
         """The journal's lines about an attempt."""

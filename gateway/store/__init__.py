@@ -164,6 +164,10 @@ class Store(Protocol):
         """Renew the leases of jobs still at work."""
         ...
 
+    async def give_back(self, jobs: Sequence[Job], now: datetime) -> None:
+        """Return leases of jobs that were not begun, so that others need not wait for their end."""
+        ...
+
     async def next_due(self) -> datetime | None:
         """When the next letter is due, None when nothing waits for its time."""
         ...
