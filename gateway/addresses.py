@@ -20,7 +20,7 @@ _PLAIN = re.compile(
     r'(?:"([^"\\\x00-\x1f]*+)"[ \t]*|([^"\\<>@,:;()\[\]\x00-\x1f]*+))<(' + _ADDR_SPEC + ")>|"
     "(" + _ADDR_SPEC + ")"
 )
-_TOKEN = re.compile(
+_PIECE = re.compile(
     r'"(?:[^"\\]++|\\.)*+"?|'  # quoted-string
     r"<[^<>]*+>?|"  # angle-addr
     r"[(),:;>]|"
@@ -28,6 +28,8 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+_ATOM = re.compile(r"[\w.+-]{1,64}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029<>]+")
 _UNSAFE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029<>]+")
 
 
@@ -47,15 +49,10 @@ def mailboxes(value: bytes) -> tuple[Address, ...]:
 
 
 def _read(text: str) -> list[Address]:
-    found: list[Address] = []
-    phrase: list[str] = []
-    angle: str | None = None
-    comment: list[str] = []
+    """The mailboxes of any field value, piece by piece; comments are taken out first."""
+    reader = _Reader(text)
     depth = 0
-    group: str | None = None
-    members = 0
-    last_group_end = text.rfind(";")  # a colon with no semicolon after it opens no group
-    for match in _TOKEN.finditer(text):
+    for match in _PIECE.finditer(text):
         piece = match[0]
         if piece == "(":
             depth += 1
@@ -63,59 +60,83 @@ def _read(text: str) -> list[Address]:
             if piece == ")":
                 depth -= 1
             else:
-                comment.append(piece)
-        elif piece[0] == "<":
-            if angle is not None:  # two addresses without a comma are two mailboxes
-                _finish(found, phrase, angle, comment)
-                phrase, comment = [], []
-            angle = piece.strip("<>")
-        elif piece == ":" and group is None and angle is None and match.end() < last_group_end:
-            group, members, phrase = _phrase(phrase), len(found), []
-        elif piece in ",;":
-            _finish(found, phrase, angle, comment)
-            phrase, angle, comment = [], None, []
-            if piece == ";" and group is not None:
-                _close(found, group, members)
-                group = None
-            if len(found) >= MAILBOXES_MAX:
-                return found
+                reader.comment.append(piece)
         else:
-            phrase.append(piece)
-    _finish(found, phrase, angle, comment)
-    if group is not None:
-        _close(found, group, members)
-    return found
+            reader.take(piece, match.end())
+        if len(reader.found) >= MAILBOXES_MAX:
+            return reader.found
+    reader.end_mailbox()
+    reader.end_group()
+    return reader.found
 
 
-def _close(found: list[Address], group: str, members: int) -> None:
-    if len(found) > members:
-        found.append(Address(group, ""))
+class _Reader:
+    """The mailbox being read, and those that are done."""
 
+    def __init__(self, text: str) -> None:
+        self.found: list[Address] = []
+        self.comment: list[str] = []
+        self._text = text
+        self._phrase: list[str] = []
+        self._angle: str | None = None
+        self._group: str | None = None
+        self._members = 0
+        self._last_group_end = text.rfind(";")  # a colon with no semicolon after it opens no group
 
-def _finish(found: list[Address], phrase: list[str], angle: str | None, comment: list[str]) -> None:
-    if angle is not None:
-        address = _address(angle.rpartition(":")[2] if angle.startswith("@") else angle)
-        name = _phrase(phrase)
-    else:
-        address, name = _bare("".join(phrase).strip())
-        name = name or _name(" ".join(comment))
-    if address:
-        found.append(Address(name, address))
+    def take(self, piece: str, end: int) -> None:
+        if piece[0] == "<":
+            if self._angle is not None:  # two addresses without a comma are two mailboxes
+                self.end_mailbox()
+            self._angle = piece.strip("<>")
+        elif piece == ":" and self._opens_group(end):
+            self._group, self._members = _phrase(self._phrase), len(self.found)
+            self._phrase = []
+        elif piece == ";" or (piece == "," and not self._comma_in_name(end)):
+            self.end_mailbox()
+            if piece == ";":
+                self.end_group()
+        else:
+            self._phrase.append(piece)
+
+    def _opens_group(self, end: int) -> bool:
+        return self._group is None and self._angle is None and end <= self._last_group_end
+
+    def _comma_in_name(self, end: int) -> bool:
+        """`Doe, Jane <jane@example.org>`: not RFC 5322, but common. Words without an address
+        are no mailbox if an address in brackets follows before the next comma."""
+        if self._angle is not None or "@" in "".join(self._phrase):
+            return False
+        return "<" in self._text[end : end + 500].split(",", 1)[0]
+
+    def end_mailbox(self) -> None:
+        if self._angle is not None:
+            route, _, address = self._angle.rpartition(":")  # RFC 5322, 4.4: obs-route
+            address = address if route.startswith("@") else self._angle
+            name = _phrase(self._phrase)
+        else:
+            address, name = _bare("".join(self._phrase).strip())
+            name = name or _name(" ".join(self.comment))
+        unsafe = _CONTROL if address.startswith('"') else _UNSAFE
+        address = unsafe.sub("", address)[:998]
+        if "@" in address or _ATOM.fullmatch(address):
+            self.found.append(Address(name, address))
+        self._phrase, self._angle, self.comment = [], None, []
+
+    def end_group(self) -> None:
+        if self._group is not None and len(self.found) > self._members:
+            self.found.append(Address(self._group, ""))
+        self._group = None
 
 
 def _bare(text: str) -> tuple[str, str]:
     """Address and name where no angle brackets tell them apart."""
     pieces = text.split()
     if len(pieces) == 1 or '"@' in text or "@" in pieces:
-        return _address(text), ""
+        return text, ""
     for index, piece in enumerate(pieces):
         if "@" in piece:
-            return _address(piece), _name(" ".join(pieces[:index] + pieces[index + 1 :]))
+            return piece, _name(" ".join(pieces[:index] + pieces[index + 1 :]))
     return "", ""
-
-
-def _address(text: str) -> str:
-    return _UNSAFE.sub("", text)[:998]
 
 
 def _phrase(pieces: list[str]) -> str:

@@ -92,6 +92,8 @@ def _by_model(text: str, scores: list[float], best: int) -> str:
     """py3langid's opinion, weighed with the small words when it hesitates."""
     ranked: list[tuple[str, float]] = _identifier().rank(text)
     code, confidence = ranked[0]
+    if code == "zxx":  # ISO 639: no linguistic content
+        return UNKNOWN
     letters = sum(map(str.isalpha, text))
     if code in LANGUAGES and confidence >= 0.5:
         return code

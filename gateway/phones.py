@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gateway import phone_words
+
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
 
@@ -62,99 +64,16 @@ _AMOUNT_AFTER = re.compile(
     re.IGNORECASE,
 )
 
-# What the words before a number make of it; of several the nearest counts.
-_WISH = (
-    r"(?:call|ring|phone|reach|contact|text|try|get|dial|whatsapp)(?: me| us)?(?: back)?\b.{0,40}?"
-    r"\b(?:on|at|under|via|is|to)\b"
-    r"|(?:call|ring|phone|reach|text) (?:me|us)\b"
-    r"|(?:my|our|new|correct|right|best|direct|private|personal|mobile|cell|contact|work|home)"
-    r" (?:phone |mobile |cell |telephone |contact |direct |work |home |private )?(?:number|phone"
-    r"|line|mobile|cell)"
-    r"|(?:called|calling|rang|phoned) (?:you )?from"
-    r"|erreich\w{0,6}|r(?:ü|ue)ckruf\w{0,4}|ruf\w{0,3} .{0,30}\ban\b|anruf\w{0,3}|anzurufen"
-    r"|zur(?:ü|ue)ckrufen|meldet? (?:sie )?(?:sich|euch)"
-    r"|mein\w{0,2} (?:neue |private |direkte )?(?:handy|mobil|telefon|tel)?-?(?:nummer|nr|handy"
-    r"|telefon)\b"
-    r"|appel(?:er|ez)|rappel(?:er|ez)|joindre|joignable|contacter|mon (?:numéro|portable|téléphone"
-    r"|mobile)"
-    r"|ll[aá]m(?:ar|e|en|a)\w{0,3}|ll[aá]m[ae]me|contactar(?:me)?|localizar(?:me)?|mi (?:número"
-    r"|móvil|teléfono|celular|tel)|comunicar\w{0,4}"
-    r"|chiam(?:ar|at)\w{0,4}|richiam\w{0,6}|contattar\w{0,4}|raggiungibile|(?:mio"
-    r"|nostro) (?:numero|cellulare|telefono|recapito)|recapito"
-    r"|lig(?:ar|ue|uem|a)(?:-me)?|telefon(?:ar|e|em)(?:-me)?|contact(?:e|em|ar)-?(?:me)?"
-    r"|meu (?:número|telefone|telemóvel|celular|contacto|contato)"
-    r"|bel(?:len|t)?(?: (?:me|mij|ons))?\b|terugbellen|bereikbaar|bereiken|mijn (?:nummer"
-    r"|telefoonnummer|mobiel|mobiele nummer|06)"
-)
-_LABEL = (
-    r"(?:tele)?phone|tel|telefon(?:o|e|nummer|nr)?|telefoon(?:nummer)?|t[ée]l(?:[ée]phone)?"
-    r"|tel[ée]fono|mobil\w{0,3}|mob|mobiel\w{0,6}|cell(?:ulare|phone)?|handy(?:nummer|nr)?"
-    r"|portable|m[óo]vil|celular|telem[óo]vel|telefone|whats ?app|direct(?: line)?"
-    r"|festnetz(?:nummer)?|privat|fixe|fijo|gsm|viber|signal"
-    r"|(?<![\w])[tpmch](?=[.:)])"
-)
-_FAX = r"(?:tele)?fax|télécopie|fax-?nr"
-_OTHER = (
-    r"(?:order|purchase|booking|reservation|confirmation|invoice|bill|ticket|case|claim|complaint"
-    r"|ref(?:erence)?|contract|policy|customer|client|account|acc|member(?:ship)?"
-    r"|tracking|parcel|shipment|consignment|delivery|serial|model|part|product|item|article|sku"
-    r"|ean|isbn|upc|imei|iccid|sim|meter|supply|mpan|mprn|tax|vat|ein|ssn|social security|passport"
-    r"|licen[cs]e|card|credit card|debit card|visa|mastercard|amex|iban|bic|sort code|routing"
-    r"|transaction|payment|id|registration|reg|company|flight|pnr|voucher|coupon|gift card|loyalty"
-    r"|patient|insurance|nhs|pin|code|version|zip|postcode)"
-    r"(?: (?:no|nr|number|num|id|code|ref(?:erence)?))?"
-    r"|(?:bestell(?:ung(?:s|en)?)?|auftr(?:ag|ags|äge)|buchung(?:s|en)?|reservierung(?:s|en)?|rechnung(?:s|en)?|vorgangs?|ticket|fall|vertrags?"
-    r"|kunden|konto|mitglieds?|sendungs?|paket|artikel|serien|ger(?:ä|ae)te|z(?:ä|ae)hler|markt"
-    r"|steuer|ust|umsatzsteuer|ausweis|karten?|kreditkarten?|versicherten|versicherungs?|personal"
-    r"|referenz|transaktions?|gutschein|policen?|aktenzeichen|hrb)-?(?:nummer|nr|id|code|stand)?"
-    r"|(?:n[°ºo]\.? |num[ée]ro |n\.? )?(?:de |d['’]|di |da |do |del? )?(?:la |votre )?"
-    r"(?:commande|facture|dossier|r[ée]servation|contrat|client|compte|colis|suivi|compteur|carte"
-    r"|siret|siren|tva|s[ée]rie|r[ée]f[ée]rence|s[ée]curit[ée] sociale|adh[ée]rent|abonn[ée]"
-    r"|pedido|factura|reserva|contrato|cliente|cuenta|env[ií]o|seguimiento|contador|tarjeta|nif"
-    r"|cif|dni|nie|cups|serie|referencia|expediente|incidencia|socio|localizador"
-    r"|ordine|fattura|prenotazione|contratto|pratica|conto|spedizione|tracciamento|contatore|carta"
-    r"|partita iva|p\.? ?iva|codice(?: fiscale| cliente)?|matricola|riferimento|pod|pdr|tessera"
-    r"|polizza"
-    r"|encomenda|fatura|conta|rastreio|rastreamento|cart[ãa]o|nif|cpf|cnpj|s[ée]rie|refer[êe]ncia"
-    r"|processo|protocolo|apólice|nota fiscal|instala[çc][ãa]o"
-    r"|bestelling|bestelnummer|ordernummer|factuur(?:nummer)?|boeking(?:snummer)?"
-    r"|reservering(?:snummer)?|contract(?:nummer)?|klant(?:nummer|nr)?|rekening(?:nummer)?"
-    r"|zending(?:nummer)?|track ?(?:&|and) ?trace|meter(?:nummer|stand)|kaart(?:nummer)?|btw|bsn"
-    r"|kvk|serienummer|kenmerk|dossier(?:nummer)?|zaaknummer|polis(?:nummer)?|ean-?code|lidnummer)"
-)
-_NOT_HIS = (
-    r"(?:your|you|the|that|ihre[rm]?|eure|deine|votre|vos|su|sus|tu|vostr[oa]|tuo|suo|vossa?|sua"
-    r"|seu|uw|jullie|je)"
-    r" (?:\w{1,20} ){0,2}?(?:hotline|helpline|help ?desk|support|service|customer service"
-    r"|call ?cent(?:er|re)|premium|toll-?free|0800|0900|kundendienst|kundenservice|servicenummer"
-    r"|standard|klantenservice|hot ?line|servizio clienti|numero verde|servicio|atención"
-    r"|atendimento|linha|número|numéro|numero|nummer|number|line|centralino|centralita)"
-    r"|(?:his|her|their|driver['’]?s?|courier['’]?s?|fahrers?|kuriers?|livreur|repartidor|corriere"
-    r"|estafeta|bezorger|chauffeur) (?:phone |mobile |cell )?(?:number|no|phone|mobile|nummer|nr"
-    r"|numéro|número|numero)?"
-    r"|(?:i|we)(?: have|['’]ve)?(?: already)? (?:called|rang|rung|phoned|dial+ed"
-    r"|tried(?: calling)?)(?! (?:you )?from)"
-    r"|(?:hotline|helpline|kundenhotline|call ?cent(?:er|re))"
-    r"|(?:old|former|previous|wrong|incorrect|alte[rn]?|frühere|falsche|ancien|vieux|mauvais"
-    r"|antiguo|viejo|anterior|equivocado|vecchio|sbagliato|antigo|errado|oude"
-    r"|verkeerde?) (?:\w{1,15} )?(?:number|phone|mobile|nummer|telefonnummer|handynummer|numéro"
-    r"|número|numero|telefoonnummer|one)"
-)
-_MEANING = re.compile(
-    rf"\b(?:(?P<nothis>{_NOT_HIS})|(?P<fax>(?:{_FAX})\b)|(?P<other>(?:{_OTHER})\b)|(?P<wish>{_WISH})|(?P<label>(?:{_LABEL})(?!\w)))",
-    re.IGNORECASE,
-)
-_AFTERWARDS = re.compile(
-    r"[ ,)(]{0,3}(?:is|was|ist|war|est|es|era|è|é|as|als|come|como|comme)? ?(?:my|the|our|your"
-    r"|meine|die|mon|ma|votre|la|el|mi|su|il|mio|a|o|minha|meu|mijn|de|het)? ?"
-    rf"(?:{_OTHER})\b",
-    re.IGNORECASE,
-)
 _MOBILE = re.compile(
     r"\b(?:mobil|mob\b|cell|handy|portable|m[óo]vil|telem[óo]vel|gsm|m[:.])", re.IGNORECASE
 )
 _NEGATED = re.compile(
     r"\b(?:not|don['’]t|never|nicht|kein\w{0,2}|ne|pas|jamais|nunca|non|não|niet|geen)\b.{0,40}$",
+    re.IGNORECASE,
+)
+_OURS = re.compile(
+    r"\b(?:us|our|uns|unser\w*|nous|notre|nos|nosotros|nuestr[oa]|noi|nostr[oa]|ci|noss[oa]|nós"
+    r"|ons|onze)\b",
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.!?;][ ]|\n[ \t]*\n")
@@ -251,10 +170,8 @@ def _score(passage: Passage, run: str, before: str, after: str) -> int | None:
     if _looks_like_something_else(run, before, after):
         return None
     near = before[_last_end(before) :]
-    meaning = ""
-    for match in _MEANING.finditer(near):
-        meaning = match.lastgroup or ""
-    if meaning in ("other", "fax", "nothis") or _AFTERWARDS.match(after):
+    meaning = phone_words.meaning(near)
+    if meaning in ("other", "fax", "nothis") or phone_words.is_named_afterwards(after):
         return None
     score = passage.weight
     if meaning == "wish":
@@ -263,8 +180,8 @@ def _score(passage: Passage, run: str, before: str, after: str) -> int | None:
         score += 15
     elif not _stands_alone(run, before, after, passage):
         return None
-    if passage.weight == 0 and meaning != "wish":
-        return None
+    if passage.weight == 0 and (meaning != "wish" or _OURS.search(near)):
+        return None  # in a quote most numbers are the company's own
     if _MOBILE.search(before[-25:] + "\n" + after[:12]):
         score += 5
     if _NEGATED.search(near[-60:]):
