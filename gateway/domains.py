@@ -12,13 +12,19 @@ import idna
 MAX_NAME = 253
 """Characters of a name as text: 255 octets on the wire (RFC 1035, 2.3.4)."""
 MAX_LABEL = 63
+LONGEST = 4 * MAX_NAME
+"""Letters beyond which nothing can be a domain, whatever the spelling."""
+
+
+def canonical_domain(name: str) -> str:
+    """One spelling of a domain for comparing; what is no domain comes back in lower case only."""
+    return _canonical(name) if len(name) <= LONGEST else name.lower()
 
 
 @lru_cache(maxsize=4096)
-def canonical_domain(name: str) -> str:
-    """One spelling of a domain for comparing; what is no domain comes back in lower case only."""
+def _canonical(name: str) -> str:
     name = name.strip().rstrip(".").lower()
-    if name.isascii() or len(name) > MAX_NAME:
+    if name.isascii():
         return name
     try:
         return idna.encode(name, uts46=True).decode("ascii")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -41,10 +42,11 @@ def key_pems() -> dict[str, bytes]:
     return {kind: make_key("shop.example", "gw", kind).pem for kind in ("rsa", "ed25519")}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def identity(key_pems: dict[str, bytes]) -> Callable[..., Identity]:
     """`identity("shop.example", selector="gw", kind="rsa")` can sign for a domain."""
 
+    @lru_cache
     def make(domain: str, selector: str = "gw", kind: str = "rsa") -> Identity:
         signer = Signer(domain, selector, key_pems[kind])
         return Identity(signer, {signer.record_name: {"TXT": [signer.key.record()]}})
@@ -52,7 +54,7 @@ def identity(key_pems: dict[str, bytes]) -> Callable[..., Identity]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def arrive() -> Callable[..., Message]:
     """`arrive(content, client_ip=…, helo=…, reverse_path=…)`: a Message read from its octets."""
 

@@ -17,6 +17,8 @@ from gateway.resolver import Resolver
 
 MIN_BITS, MAX_BITS = 1024, 8192
 """RFC 8301, 3.2 wants 1024 and more; the upper bound keeps one check cheap."""
+MAX_RECORD = 8192
+"""Letters of a key record: four times what the longest key takes."""
 MAX_RECORDS = 3
 """Several key records under one name are undefined (3.6.2.2): so many are tried."""
 
@@ -73,6 +75,8 @@ async def find_keys(resolver: Resolver, selector: str, domain: str) -> list[Publ
 
 def parse_key(record: str) -> PublicKey:
     """A key record's text as a key. Raises MalformedError saying what is wrong with it."""
+    if len(record) > MAX_RECORD:
+        raise MalformedError("key record too long")
     found = _parse_key(record)
     if isinstance(found, str):
         raise MalformedError(found)

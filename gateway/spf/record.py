@@ -20,6 +20,8 @@ RESULTS = {"+": "pass", "-": "fail", "~": "softfail", "?": "neutral"}
 NEEDS_DOMAIN = ("include", "exists")
 MAX_TERMS = 2000
 """No record of a sane sender comes near; it bounds the time that one can take."""
+MAX_KEPT = 4096
+"""Letters up to which a record is worth remembering."""
 _VERSION = re.compile(r"v=spf1(?= |\Z)", re.IGNORECASE)
 _MODIFIER = re.compile(r"([a-z][a-z0-9_.-]*)=(.*)", re.IGNORECASE | re.DOTALL)
 _DIRECTIVE = re.compile(r"([+?~-]?)([a-z0-9]+)(?:(:)(.*)|(/.*)|)\Z", re.IGNORECASE | re.DOTALL)
@@ -58,18 +60,20 @@ def is_spf(text: str) -> bool:
 
 def parse_record(text: str) -> Record:
     """A record that `is_spf`. Raises SyntaxMistakeError for any mistake anywhere in it (4.6)."""
-    found = _parse(text)
+    found = _parse(text) if len(text) <= MAX_KEPT else _parse_anew(text)
     if isinstance(found, str):
         raise SyntaxMistakeError(found)
     return found
 
 
-@lru_cache(maxsize=1024)
-def _parse(text: str) -> Record | str:
+def _parse_anew(text: str) -> Record | str:
     try:
         return _read(text)
     except SyntaxMistakeError as mistake:
         return str(mistake)
+
+
+_parse = lru_cache(maxsize=1024)(_parse_anew)
 
 
 def _read(text: str) -> Record:
