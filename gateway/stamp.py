@@ -133,7 +133,7 @@ class Stamper:
         result = [
             ("X-Gateway-Id", message.arrival.queue_id),
             ("X-Gateway-Site", group.site),
-            ("X-Gateway-Rule", _plain(group.rule)),
+            ("X-Gateway-Rule", _line(group.rule)),
             ("X-Gateway-Tone", _tone(verdicts, group)),
             ("X-Gateway-Urgent", "yes" if decision.urgent else "no"),
             ("X-Gateway-Call", _call(group.call)),
@@ -144,9 +144,9 @@ class Stamper:
         if history.missing:
             unchecked = (*unchecked, f"history ({history.missing})")
         if unchecked:
-            result.append(("X-Gateway-Unchecked", _plain(", ".join(unchecked))))
+            result.append(("X-Gateway-Unchecked", _line(", ".join(unchecked))))
         if group.tags:
-            result.append(("X-Gateway-Tags", _plain(", ".join(group.tags))))
+            result.append(("X-Gateway-Tags", _line(", ".join(group.tags))))
         return result
 
     def _removed(self, message: Message, verdicts: Verdicts, group: Group) -> list[Field]:
@@ -272,8 +272,13 @@ def _letters(phrase: str) -> str:
     return " ".join(re.sub(r"[^A-Za-z]+", " ", bare).split())[:60]
 
 
+def _line(value: str) -> str:
+    """Printable ASCII: what an unstructured field may hold."""
+    return re.sub(r"[^ -~]", "?", value)[:500]
+
+
 def _plain(value: str) -> str:
-    """Printable ASCII without what opens a comment, a quote or a new field."""
+    """The same without what opens or ends a comment or a quote."""
     return re.sub(r"[^ !#-'*-\[\]-~]", "?", value)[:500]
 
 

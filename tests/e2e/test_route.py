@@ -1,0 +1,225 @@
+"""The whole route of one message, over real SMTP, to real Maildirs."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from support.running import SHOP, header, settings_of, until
+
+from gateway.app import release
+from gateway.resolver import DnsError
+from gateway.store import StoreError
+
+PLAIN = "\nfilters: [{use: spf}, {use: dkim}, {use: arc}, {use: dmarc}]\n"
+
+
+def body_below(delivered: bytes, original: bytes) -> bytes:
+    """What stands below our fields: as many octets as the original has, with LF line ends."""
+    return delivered[-len(original.replace(b"\r\n", b"\n")) :]
+
+
+async def test_a_letter_arrives_tagged_and_its_octets_untouched(run, letter):
+    content = letter(extra="X-Odd:  folded\r\n\t value \r\n")
+    async with run(filters=PLAIN) as running:
+        code, answer = await running.send(content)
+        (delivered,) = await running.delivered()
+    assert code == 250
+    queue_id = answer.rpartition(" ")[2]
+    assert answer == f"2.0.0 Ok: queued as {queue_id}"
+    assert header(delivered, "X-Gateway-Id") == queue_id
+    assert header(delivered, "Authentication-Results").startswith("mx1.test.example; spf=pass")
+    assert delivered.startswith(b"Return-Path: <jo@author.example>\n")
+    assert body_below(delivered, content) == content.replace(b"\r\n", b"\n")
+
+
+async def test_forged_tags_are_removed_and_nothing_else(run, letter):
+    forged = letter(signed=False, extra="X-Gateway-Call: wanted\r\nX-Other: stays\r\n")
+    async with run(filters=PLAIN) as running:
+        await running.send(forged)
+        (delivered,) = await running.delivered()
+    assert header(delivered, "X-Gateway-Call") == "no"
+    assert header(delivered, "X-Gateway-Removed") == "x-gateway-call"
+    rest = forged.replace(b"X-Gateway-Call: wanted\r\n", b"")
+    assert body_below(delivered, rest) == rest.replace(b"\r\n", b"\n")
+
+
+async def test_the_customer_is_acknowledged_once_for_a_copy(run, letter):
+    content = letter()
+    async with run(filters=PLAIN) as running:
+        await running.send(content)
+        await running.settled()
+        await running.send(content)
+        await running.delivered("mailbox", 2)
+        await running.settled()
+        answers = await running.delivered("outbound", 1)
+    assert len(answers) == 1
+    assert header(answers[0], "Auto-Submitted") == "auto-replied"
+    assert header(answers[0], "To") == "<jo@author.example>"
+    assert answers[0].startswith(b"Return-Path: <>\n")
+    assert b"DKIM-Signature" in answers[0]
+
+
+async def test_copies_at_the_same_instant_are_acknowledged_once(run, letter):
+    content = letter()
+    async with run(filters=PLAIN) as running:
+        await asyncio.gather(*(running.send(content) for _ in range(8)))
+        await running.delivered("mailbox", 8)
+        await running.settled()
+        assert len(await running.delivered("outbound", 1)) == 1
+
+
+async def test_each_recipient_gets_its_own_plan_and_the_customer_one_answer(run, letter):
+    recipients = ["support@shop.example", "billing@shop.example", "info@hosting.example"]
+    async with run(filters=PLAIN) as running:
+        code, _ = await running.send(letter(to=", ".join(recipients)), recipients)
+        mailbox = await running.delivered("mailbox", 2)
+        (second,) = await running.delivered("second")
+        await running.settled()
+        answers = await running.delivered("outbound")
+        balance = await running.gateway.store.balance()
+    assert code == 250
+    assert {header(mail, "X-Gateway-Rule") for mail in mailbox} == {"rest", "billing"}
+    assert header(second, "X-Gateway-Site") == "hosting"
+    for mail in (*mailbox, second):
+        ours = mail[: mail.index(b"DKIM-Signature")]
+        assert sum(name.encode() in ours for name in recipients) == 1
+    assert len(answers) == 1
+    assert balance.accepted == balance.delivered == 3
+    assert balance.balanced
+
+
+@pytest.mark.parametrize(
+    ("recipient", "code", "enhanced"),
+    [
+        ("support@elsewhere.example", 550, "5.7.1"),
+        ("support%elsewhere.example@shop.example", 550, "5"),
+        ("postmaster@shop.example", 250, "2"),
+    ],
+)
+async def test_no_open_relay(run, letter, recipient, code, enhanced):
+    async with run(filters=PLAIN) as running:
+        got, answer = await running.send(letter(), recipient)
+    assert got // 100 == code // 100
+    assert answer.startswith(enhanced)
+
+
+async def test_postmaster_reaches_the_administrator_in_silence(run, letter):
+    async with run(filters=PLAIN) as running:
+        await running.send(letter(to="postmaster@shop.example"), "postmaster@shop.example")
+        (delivered,) = await running.delivered()
+        await running.settled()
+        entries = await running.gateway.store.entries()
+    assert header(delivered, "X-Gateway-Acknowledged") == "no; reason=policy"
+    assert [dict(entry.recipients) for entry in entries] == [{"admin@inside.example": "relayed"}]
+
+
+async def test_what_breaks_us_is_held_and_released_later(run, letter, monkeypatch):
+    content = letter()
+    async with run(filters=PLAIN) as running:
+        router = running.gateway._parts.router
+        with monkeypatch.context() as broken:
+            broken.setattr(type(router), "plan", lambda *_, **__: 1 / 0)
+            code, answer = await running.send(content)
+        held = await running.gateway.store.entries(states=("held",))
+        assert code == 250
+        assert "division" not in answer
+        assert [entry.why for entry in held] == ["broke us: ZeroDivisionError"]
+        assert not list((running.folder / "mailbox" / "new").glob("*"))
+
+        settings = running.gateway._settings
+        assert await release(settings, running.gateway.store, held[0].queue_id, "kim") == 1
+        running.gateway.relay.wake()
+        (delivered,) = await running.delivered()
+        await running.settled()
+        balance = await running.gateway.store.balance()
+    assert body_below(delivered, content) == content.replace(b"\r\n", b"\n")
+    assert "spf=pass" in header(delivered, "Authentication-Results")
+    assert balance.balanced
+    assert balance.delivered == 1
+
+
+async def test_a_store_that_fails_is_answered_451_without_its_words(run, letter, monkeypatch):
+    async def full(*_):
+        raise StoreError("/var/secret.db: disk I/O error")
+
+    async with run(filters=PLAIN) as running:
+        store = running.gateway.store
+        monkeypatch.setattr(store, "keep", full)
+        monkeypatch.setattr(store, "keep_raw", full)
+        code, answer = await running.send(letter())
+        balance = await store.balance()
+    assert (code, answer) == (451, "4.3.0 Please try again later")
+    assert balance.accepted == 0
+
+
+async def test_a_poison_message_does_not_stop_the_others(run, letter, monkeypatch):
+    async with run(filters=PLAIN) as running:
+        router = running.gateway._parts.router
+        plan = type(router).plan
+
+        def break_on_poison(self, message, *rest, **more):
+            if "poison" in message.subject:
+                raise RecursionError
+            return plan(self, message, *rest, **more)
+
+        monkeypatch.setattr(type(router), "plan", break_on_poison)
+        letters = [letter(subject="poison" if n % 5 == 0 else "fine") for n in range(20)]
+        replies = await asyncio.gather(*(running.send(content) for content in letters))
+        await running.delivered("mailbox", 16)
+        await running.settled()
+        balance = await running.gateway.store.balance()
+    assert {code for code, _ in replies} == {250}
+    assert (balance.delivered, balance.held, balance.accepted) == (16, 4, 20)
+
+
+async def test_a_mail_in_circles_is_refused(run, letter):
+    hops = "".join(f"Received: from a{n} by b{n}; x\r\n" for n in range(60))
+    async with run(filters=PLAIN) as running:
+        code, answer = await running.send(letter(extra=hops))
+    assert code == 554
+    assert answer.startswith("5.4.6")
+
+
+class Mute:
+    """A name server that hears every question and answers none."""
+
+    async def query(self, name, kind):
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("zone", [{"silent.example": {"*": DnsError}}, Mute()])
+async def test_a_name_server_in_trouble_is_told_and_stops_nothing(run, letter, zone):
+    limited = PLAIN.replace("spf}", "spf, time_limit: 1s}").replace(
+        "dmarc}", "dmarc, time_limit: 1s}"
+    )
+    content = letter(author="Jo <jo@silent.example>", signed=False)
+    async with run(filters=limited, zone=zone) as running:
+        await running.send(content, sender="jo@silent.example", helo="x.silent.example")
+        (delivered,) = await running.delivered()
+    assert "spf (" in header(delivered, "X-Gateway-Unchecked")
+    assert header(delivered, "X-Gateway-Acknowledged") == "no; reason=unchecked"
+    assert "pass" not in header(delivered, "Authentication-Results")
+
+
+async def test_reload_swaps_the_rules_for_new_mail(run, letter):
+    async with run(filters=PLAIN) as running:
+        await running.send(letter())
+        await running.delivered()
+        (running.folder / "shop.yaml").write_text(SHOP.replace("name: rest", "name: renamed"))
+        await running.gateway.reload(settings_of(running.config))
+        await running.send(letter())
+        mails = await running.delivered("mailbox", 2)
+    assert [header(mail, "X-Gateway-Rule") for mail in mails] == ["rest", "renamed"]
+
+
+async def test_hidden_events_hold_no_words_of_the_letter(run, letter):
+    secret = "zanzibar"
+    async with run(filters=PLAIN) as running:
+        author = f"{secret} <jo@author.example>"
+        await running.send(letter(f"{secret}\r\n", subject=secret, author=author))
+        await running.delivered()
+        await running.settled()
+        await until(lambda: asyncio.sleep(0, len(running.events)), lambda count: count >= 4)
+    assert secret not in repr(running.events)
+    assert "jo@author.example" not in repr(running.events)
