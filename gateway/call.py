@@ -91,7 +91,8 @@ def _wanted(
         return True, f"irate {decision.tone_score:.2f}, at least {at_least:.2f}{taken}"
     if route.call == "always":
         return True, f"the route says always{taken}"
-    return False, "tone" if decision.tone == "irate" else f"not irate: {decision.tone}"
+    below = decision.tone == "irate"
+    return False, "irate, but below the threshold" if below else f"not irate: {decision.tone}"
 
 
 def is_over_budget(history: History, site: Site, *, proven: bool) -> bool:
