@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from gateway.edge import content
-from gateway.edge.transport import Sent, everyone
+from gateway.edge.transport import Progress, Sent, everyone
 from gateway.reply import Reply
 from gateway.store import Job
 
@@ -54,7 +54,8 @@ class Maildir:
         self._limit = limit
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="maildir")
 
-    async def send(self, job: Job) -> Sent:
+    async def send(self, job: Job, progress: Progress) -> Sent:
+        progress.said = True  # what a thread has begun cannot be called back
         work = asyncio.get_running_loop().run_in_executor(self._threads, self._write, job)
         try:
             async with asyncio.timeout(self._limit):

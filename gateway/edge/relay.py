@@ -20,7 +20,7 @@ from gateway.edge.lane import Lane
 from gateway.edge.limiter import AlertLimiter, NoticeLimiter
 from gateway.edge.maildir import Maildir
 from gateway.edge.smtp_client import SmtpClient
-from gateway.edge.transport import Sent, Transport, everyone
+from gateway.edge.transport import Progress, Result, Sent, Transport, everyone
 from gateway.journal import Journal
 from gateway.reply import OUR_TROUBLE, Reply
 from gateway.settings import NextHop
@@ -203,20 +203,21 @@ class Relay:
                 self._employ(lane)
 
     async def _attempt(self, lane: Lane, job: Job) -> None:
+        progress = Progress()
         try:
-            tried = await self._try(lane, job)
+            tried = await self._try(lane, job, progress)
         except asyncio.CancelledError:
-            await self._end(job, _Tried(Sent(everyone(job, "unknown", STOPPED))))
+            result: Result = "unknown" if progress.said else "delayed"
+            await self._end(job, _Tried(Sent(everyone(job, result, STOPPED))))
             raise
         except Exception as error:  # a letter that breaks us is held, and stops no other
             self._journal.trouble("relay", error, job.letter_id)
-            result = everyone(
-                job, "failed" if job.attempts + 1 >= FAULTS else "delayed", OUR_TROUBLE
-            )
-            tried = _Tried(Sent(result), only_hold=True)
+            broken: Result = "failed" if job.attempts + 1 >= FAULTS else "delayed"
+            result = "unknown" if progress.said and job.kind == "acknowledgement" else broken
+            tried = _Tried(Sent(everyone(job, result, OUR_TROUBLE)), only_hold=True)
         await self._end(job, tried)
 
-    async def _try(self, lane: Lane, job: Job) -> _Tried:
+    async def _try(self, lane: Lane, job: Job, progress: Progress) -> _Tried:
         hop = self._hops(job.next_hop)
         if hop is None:
             self._alert("next hop unknown", job.next_hop)
@@ -227,7 +228,7 @@ class Relay:
             return _Tried(suspended, breaker.until)
         transport = self._transport(lane, hop)
         try:
-            sent = await transport.send(job)
+            sent = await transport.send(job, progress)
         except BaseException:
             breaker.abandoned()
             raise

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from gateway.edge.smtp_session import BAD_TLS, Session, Ways
 from gateway.edge.smtp_wire import TIMED_OUT, Trouble, Wire
-from gateway.edge.transport import Sent, everyone
+from gateway.edge.transport import Progress, Sent, everyone
 from gateway.reply import Reply
 from gateway.settings import NextHop
 from gateway.store import Job
@@ -71,17 +71,17 @@ class SmtpClient:
 
     # --- the Transport ---
 
-    async def send(self, job: Job) -> Sent:
+    async def send(self, job: Job, progress: Progress) -> Sent:
         """Hand over one letter; every trouble becomes an outcome."""
         session = self._kept()
         if session is not None:
             try:
-                return await self._deliver(session, job)
+                return await self._deliver(session, job, progress)
             except Trouble as trouble:
                 if not trouble.lost:
                     return _delayed(job, trouble)
         try:
-            return await self._deliver(await self._open(), job)
+            return await self._deliver(await self._open(), job, progress)
         except Trouble as trouble:
             return _delayed(job, trouble)
 
@@ -105,9 +105,9 @@ class SmtpClient:
             self._part(session)
         return None
 
-    async def _deliver(self, session: Session, job: Job) -> Sent:
+    async def _deliver(self, session: Session, job: Job, progress: Progress) -> Sent:
         try:
-            sent = await session.deliver(job)
+            sent = await session.deliver(job, progress)
         except BaseException:
             session.abort()
             raise

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from gateway.edge import content
 from gateway.edge.smtp_wire import UNINTELLIGIBLE, Answer, Trouble, Wire
-from gateway.edge.transport import Result, Sent, everyone
+from gateway.edge.transport import Progress, Result, Sent, everyone
 from gateway.reply import Reply
 from gateway.store import Job, Outcome
 
@@ -151,7 +151,7 @@ class Session:
 
     # --- one letter ---
 
-    async def deliver(self, job: Job) -> Sent:
+    async def deliver(self, job: Job, progress: Progress) -> Sent:
         """Hand over one letter.
 
         Raises Trouble when the connection fails before the final dot: nothing was delivered then.
@@ -167,6 +167,7 @@ class Session:
         if accepted:
             cut_short = await self._content(job, small)
             if cut_short is None:
+                progress.said = True
                 await self._verdicts(job, accepted, outcomes)
             else:
                 for index in accepted:

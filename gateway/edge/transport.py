@@ -23,10 +23,22 @@ class Sent:
     """What should be counted and warned of, in words of our own."""
 
 
-class Transport(Protocol):
-    """One next hop, as the relay uses it. `send` answers with outcomes, whatever happens."""
+class Progress:
+    """How far an attempt got, for whoever has to cut it short."""
 
-    async def send(self, job: Job) -> Sent: ...
+    __slots__ = ("said",)
+
+    def __init__(self) -> None:
+        self.said = False
+        """The final dot was said: from here on the letter may have been taken."""
+
+
+class Transport(Protocol):
+    """One next hop, as the relay uses it."""
+
+    async def send(self, job: Job, progress: Progress) -> Sent:
+        """Hand a letter over; whatever happens on the way becomes outcomes."""
+        ...
 
     async def close(self) -> None:
         """Let go of connections and threads; work at hand should be over or cancelled before."""

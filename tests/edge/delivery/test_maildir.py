@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from gateway.edge.maildir import Maildir
+from gateway.edge.transport import Progress
 from gateway.store import Job
 
 LETTER = b"Subject: hello\r\n\r\n.A line.\r\n"
@@ -53,7 +54,7 @@ def files(path: Path, folder: str = "new") -> list[Path]:
 
 
 async def test_a_letter_becomes_one_file(box, tmp_path):
-    sent = await box.send(job())
+    sent = await box.send(job(), Progress())
     assert [outcome.result for outcome in sent.outcomes] == ["relayed", "relayed"]
     (file,) = files(tmp_path)
     assert file.read_bytes() == (
@@ -67,7 +68,7 @@ async def test_a_letter_becomes_one_file(box, tmp_path):
 
 
 async def test_the_null_reverse_path(box, tmp_path):
-    await box.send(job(reverse_path="", prefix=b""))
+    await box.send(job(reverse_path="", prefix=b""), Progress())
     assert files(tmp_path)[0].read_bytes().startswith(b"Return-Path: <>\nSubject")
 
 
@@ -75,7 +76,7 @@ async def test_the_null_reverse_path(box, tmp_path):
     "content", [b"", b"no end", b"a\r\n\r\n", b"\xff\x00\r\n", b"a\rb\r\n", b"a\r"]
 )
 async def test_content_keeps_its_octets_but_for_line_ends(box, tmp_path, content):
-    await box.send(job(content, prefix=b""))
+    await box.send(job(content, prefix=b""), Progress())
     octets = files(tmp_path)[0].read_bytes()
     assert octets.partition(b"\n")[2] == content.replace(b"\r\n", b"\n")
 
@@ -84,26 +85,26 @@ async def test_large_content_from_a_mapped_file(box, tmp_path):
     path = tmp_path / "spool"
     path.write_bytes(b"A: 1\r\nB: 2\r\n\r\n" + b"line\r\n" * 300_000)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        await box.send(job(mapped, cuts=((0, 6),), prefix=b""))
+        await box.send(job(mapped, cuts=((0, 6),), prefix=b""), Progress())
     octets = files(tmp_path)[0].read_bytes()
     assert octets.partition(b"\n")[2] == b"B: 2\n\n" + b"line\n" * 300_000
 
 
 async def test_a_repeated_delivery_makes_no_second_file(box, tmp_path):
     """The gateway died after the rename and before it could note it."""
-    await box.send(job())
-    await box.send(job(attempts=1, lease="another"))
+    await box.send(job(), Progress())
+    await box.send(job(attempts=1, lease="another"), Progress())
     assert len(files(tmp_path)) == 1
 
 
 async def test_different_letters_make_different_files(box, tmp_path):
     ids = [f"q{number}.1" for number in range(30)]
-    await asyncio.gather(*(box.send(job(letter_id=id_)) for id_ in ids))
+    await asyncio.gather(*(box.send(job(letter_id=id_), Progress()) for id_ in ids))
     assert len(files(tmp_path)) == 30
 
 
 async def test_an_id_cannot_leave_the_folder(box, tmp_path):
-    await box.send(job(letter_id="../../x:2,S"))
+    await box.send(job(letter_id="../../x:2,S"), Progress())
     assert len(files(tmp_path)) == 1
     assert ":" not in files(tmp_path)[0].name
 
@@ -112,7 +113,7 @@ async def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "mail").write_bytes(b"a file, no folder")
     told: list[OSError] = []
     maildir = Maildir(tmp_path / "mail", "mx.gateway.example", trouble=told.append)
-    sent = await maildir.send(job())
+    sent = await maildir.send(job(), Progress())
     await maildir.close()
     assert [outcome.result for outcome in sent.outcomes] == ["delayed", "delayed"]
     assert str(sent.outcomes[0].reply) == "451 4.3.0 The mailbox folder cannot be written"
@@ -127,7 +128,7 @@ async def test_a_full_disk_leaves_nothing_behind(box, tmp_path, monkeypatch):
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, old[1]))
     try:
-        sent = await box.send(job(b"line\r\n" * 100_000))
+        sent = await box.send(job(b"line\r\n" * 100_000), Progress())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, old)
         signal.signal(signal.SIGXFSZ, handler)
@@ -147,7 +148,7 @@ async def test_a_disk_that_hangs_delays_the_letter(tmp_path):
             return super().__getitem__(key)
 
     maildir = Maildir(tmp_path / "mail", "mx.gateway.example", limit=0.1)
-    sent = await maildir.send(job(Slow(LETTER)))
+    sent = await maildir.send(job(Slow(LETTER)), Progress())
     assert started.is_set()
     assert sent.outcomes[0].result == "delayed"
     assert sent.hop_failed
@@ -162,6 +163,7 @@ def test_a_kill_at_any_write_leaves_nothing_half_in_new(tmp_path):
         from pathlib import Path
         from tests_job import job
         from gateway.edge.maildir import Maildir
+        from gateway.edge.transport import Progress
 
         seen = 0
 
@@ -179,7 +181,7 @@ def test_a_kill_at_any_write_leaves_nothing_half_in_new(tmp_path):
 
         async def main():
             maildir = Maildir(Path(sys.argv[1]), "mx.gateway.example")
-            sent = await maildir.send(job())
+            sent = await maildir.send(job(), Progress())
             print(sent.outcomes[0].result, flush=True)
 
         asyncio.run(main())

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from gateway.delivery import Policy
+from gateway.delivery import Policy, SitePolicy
+from gateway.edge.breaker import BreakerPolicy
 from gateway.edge.relay import Relay
+from gateway.edge.transport import Progress, Sent, everyone
 from gateway.journal import Journal
 from gateway.message import Arrival, Envelope, Session
 from gateway.plan import Letter, Plan
-from gateway.settings import NextHop
+from gateway.reply import Reply
+from gateway.settings import NextHop, Retry
+from gateway.store import Entry, Job, Settlement, StoreError
 from gateway.store.sqlite import SqliteStore
 from gateway.verdict import Action
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 LETTER = b"Received: from outside\r\nSubject: hello\r\n\r\n.A line.\r\n"
+RETRY = Retry(first=timedelta(minutes=1), max=timedelta(hours=4), give_up=timedelta(days=5))
+WAIT = 10.0
 
 
 class Bench:
@@ -29,45 +37,45 @@ class Bench:
         self.store = store
         self.now = START
         self.hops: dict[str, NextHop] = {}
-        self.events: list[tuple[str, dict]] = []
+        self.site: dict[str, Any] = {}
+        self.administrator = ""
+        self.events: list[tuple[str, dict[str, Any]]] = []
         self.told = asyncio.Event()
         self.count = 0
 
-    def sink(self, event, facts) -> None:
+    def sink(self, event: str, facts: Any) -> None:
         self.events.append((event, dict(facts)))
         self.told.set()
 
-    async def until(self, event: str, count: int = 1, **facts) -> list[dict]:
+    async def until(self, event: str, count: int = 1, **facts: Any) -> list[dict[str, Any]]:
         """Wait until the journal told of so many such events."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WAIT):
             while len(found := self.told_of(event, **facts)) < count:
                 self.told.clear()
                 await self.told.wait()
         return found
 
-    def told_of(self, event: str, **facts) -> list[dict]:
+    def told_of(self, event: str, **facts: Any) -> list[dict[str, Any]]:
         return [
             told
             for name, told in self.events
             if name == event and all(told.get(key) == value for key, value in facts.items())
         ]
 
-    def add_hop(self, name: str, address: str, **settings) -> None:
-        values = {"timeout": timedelta(seconds=5)} | settings
-        self.hops[name] = NextHop(address=address, **values)
+    def add_hop(self, name: str, address: str, **settings: Any) -> None:
+        values: dict[str, Any] = {"timeout": timedelta(seconds=5)}
+        self.hops[name] = NextHop(address=address, **(values | settings))
 
-    async def keep(self, hop: str, content: bytes = LETTER, *recipients: str, **changes) -> str:
+    async def keep(
+        self, hop: str, *recipients: str, content: bytes = LETTER, **changes: Any
+    ) -> str:
         """Keep a letter for a next hop; gives its id."""
         self.count += 1
         queue_id = f"q{self.count}"
         recipients = recipients or ("support@shop.example",)
-        arrival = Arrival(
-            queue_id,
-            self.now,
-            Session("192.0.2.1"),
-            Envelope("jane@customer.example", recipients),
-            content,
-        )
+        envelope = Envelope("jane@customer.example", recipients)
+        arrival = Arrival(queue_id, self.now, Session("192.0.2.1"), envelope, content)
+        also = changes.pop("also", ())
         values = {
             "id": f"{queue_id}.1",
             "kind": "letter",
@@ -77,45 +85,92 @@ class Bench:
             "recipients": recipients,
             "origin": recipients,
         }
-        await self.store.keep(arrival, [Letter(**(values | changes))], Plan(Action.DELIVER))
+        letters = [Letter(**(values | changes)), *also]
+        await self.store.keep(arrival, letters, Plan(Action.DELIVER))
         return f"{queue_id}.1"
 
-    def relay(self, **options) -> Relay:
+    async def keep_own(self, hop: str, kind: str, recipient: str = "x@customer.example") -> str:
+        """Keep a held letter and mail of our own about it; gives the id of the latter."""
+        own = Letter(
+            id=f"q{self.count + 1}.own",
+            kind=kind,  # type: ignore[arg-type]
+            site="shop",
+            next_hop=hop,
+            reverse_path="",
+            recipients=(recipient,),
+            own=b"Subject: ours\r\n\r\nHello.\r\n",
+        )
+        await self.keep("nowhere", hold="not the matter here", also=(own,))
+        return own.id
+
+    async def entry(self, letter_id: str) -> Entry:
+        (entry,) = await self.store.entry(letter_id)
+        return entry
+
+    def relay(self, **options: Any) -> Relay:
+        site = SitePolicy(
+            sender="postmaster@shop.example",
+            domains=frozenset({"shop.example"}),
+            outbound="outbound",
+            **self.site,
+        )
+        policy = Policy(
+            "mx.gateway.example",
+            RETRY,
+            {"shop": site},
+            administrator=self.administrator,
+            administrator_hop="office" if self.administrator else "",
+        )
         values = {
             "store": self.store,
             "hops": self.hops.get,
             "hostname": "mx.gateway.example",
-            "policy": Policy("mx.gateway.example"),
+            "policy": policy,
             "journal": Journal([self.sink]),
             "clock": lambda: self.now,
+            "chance": lambda: 0.5,
+            "poll": 0.05,
         }
         return Relay(**(values | options))
 
     @contextlib.asynccontextmanager
-    async def running(self, **options):
+    async def running(self, seconds: float = 1, **options: Any) -> AsyncIterator[Relay]:
         relay = self.relay(**options)
         task = asyncio.create_task(relay.run())
         try:
             yield relay
         finally:
-            await relay.drain(1)
+            await relay.drain(seconds)
             await task
 
 
 @pytest.fixture
-async def bench(tmp_path):
-    store = await SqliteStore.open(Path(tmp_path / "store.db"))
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    store = await SqliteStore.open(tmp_path / "store.db")
     yield Bench(store)
     await store.close()
+
+
+def answering(reply: str) -> Any:
+    async def hook(*_: Any) -> str:
+        return reply
+
+    return hook
+
+
+# --- the way of a letter -----------------------------------------------------------------------
 
 
 async def test_a_letter_goes_from_the_store_to_its_next_hop(bench, hops):
     hop = await hops.start()
     bench.add_hop("mailbox", hop.address)
     async with bench.running() as relay:
-        await bench.keep("mailbox", prefix=b"X-Gateway-Id: q1\r\n", cuts=((0, 24),))
+        letter = await bench.keep("mailbox", prefix=b"X-Gateway-Id: q1\r\n", cuts=((0, 24),))
         relay.wake()
-        await bench.until("delivery", outcome="relayed")
+        (told,) = await bench.until("delivery")
+    assert told == {
+        "id": letter, "kind": "letter", "next_hop": "mailbox", "outcome": "relayed", "code": 250,
+    }  # fmt: skip
     assert hop.taken[0].content == b"X-Gateway-Id: q1\r\nSubject: hello\r\n\r\n.A line.\r\n"
     balance = await bench.store.balance()
     assert balance.delivered == 1
@@ -133,3 +188,648 @@ async def test_a_letter_goes_into_a_maildir(bench, tmp_path):
         b"Return-Path: <jane@customer.example>\n"
         b"Received: from outside\nSubject: hello\n\n.A line.\n"
     )
+
+
+async def test_large_content_comes_from_the_spool(bench, hops):
+    hop = await hops.start()
+    bench.add_hop("mailbox", hop.address)
+    content = b"Subject: big\r\n\r\n" + b".%070d\r\n" % 5 * 20_000
+    async with bench.running():
+        await bench.keep("mailbox", content=content)
+        await bench.until("delivery", outcome="relayed")
+    assert hop.taken[0].content == content
+
+
+async def test_new_mail_wakes_the_relay_at_once(bench, hops):
+    hop = await hops.start()
+    bench.add_hop("mailbox", hop.address)
+    async with bench.running(poll=3600) as relay:
+        for _ in range(3):
+            await asyncio.sleep(0)  # it goes to sleep in between
+            await bench.keep("mailbox")
+            relay.wake()
+            await bench.until("delivery", bench.count)
+    assert len(hop.taken) == 3
+
+
+async def test_what_another_process_made_due_is_found(bench, hops):
+    hop = await hops.start()
+    bench.add_hop("mailbox", hop.address)
+    async with bench.running():
+        await bench.keep("mailbox")
+        await bench.until("delivery", outcome="relayed")
+
+
+async def test_many_letters_to_several_hops(bench, hops, tmp_path):
+    first, second = await hops.start(), await hops.start(lmtp=True)
+    bench.add_hop("one", first.address)
+    bench.add_hop("two", second.address, connections=2)
+    bench.add_hop("three", f"maildir:{tmp_path}/mail")
+    for number in range(120):
+        await bench.keep(("one", "two", "three")[number % 3])
+    async with bench.running():
+        await bench.until("delivery", 120, outcome="relayed")
+    assert len(first.taken) == len(second.taken) == 40
+    assert len(list((tmp_path / "mail" / "new").iterdir())) == 40
+    assert first.sessions <= 10
+    assert second.sessions <= 2
+    balance = await bench.store.balance()
+    assert (balance.delivered, balance.queued) == (120, 0)
+
+
+async def test_each_next_hop_gets_its_number_of_connections_and_no_more(bench, hops):
+    gate = asyncio.Event()
+
+    async def wait(*_: Any) -> None:
+        await gate.wait()
+
+    hop = await hops.start(on_data=wait)
+    bench.add_hop("mailbox", hop.address, connections=3)
+    for _ in range(12):
+        await bench.keep("mailbox")
+    async with bench.running():
+        await hop.wait_for(lambda: hop.commands.count("DATA") == 3)
+        gate.set()
+        await bench.until("delivery", 12, outcome="relayed")
+    assert hop.sessions == 3
+
+
+# --- what comes of refusals --------------------------------------------------------------------
+
+
+async def test_a_letter_that_is_put_off_is_tried_again_in_its_time(bench, hops):
+    hop = await hops.start(on_mail=answering("450 4.7.1 greylisted"))
+    bench.add_hop("mailbox", hop.address)
+    letter = await bench.keep("mailbox")
+    async with bench.running() as relay:
+        await bench.until("delivery", outcome="delayed")
+        entry = await bench.entry(letter)
+        assert entry.state == "deferred"
+        assert entry.due == START + timedelta(minutes=1)
+        assert entry.why == "450 4.7.1 greylisted"
+        hop.on_mail = None
+        bench.now += timedelta(seconds=61)
+        relay.wake()
+        await bench.until("delivery", outcome="relayed")
+    assert (await bench.entry(letter)).state == "relayed"
+
+
+async def test_each_recipient_has_an_end_of_its_own(bench, hops):
+    async def by_name(address: str) -> str | None:
+        return {"b@shop.example": "452 4.2.2 full", "c@shop.example": "550 5.1.1 no"}.get(address)
+
+    hop = await hops.start(on_rcpt=by_name)
+    bench.add_hop("mailbox", hop.address)
+    letter = await bench.keep("mailbox", "a@shop.example", "b@shop.example", "c@shop.example")
+    async with bench.running() as relay:
+        await bench.until("delivery", 3)
+        entry = await bench.entry(letter)
+        assert dict(entry.recipients) == {
+            "a@shop.example": "relayed", "b@shop.example": "deferred", "c@shop.example": "held",
+        }  # fmt: skip
+        hop.on_rcpt = None
+        bench.now += timedelta(seconds=61)
+        relay.wake()
+        await bench.until("delivery", 4)
+    assert [taken.recipients for taken in hop.taken] == [["a@shop.example"], ["b@shop.example"]]
+    balance = await bench.store.balance()
+    assert (balance.delivered, balance.held, balance.balanced) == (2, 1, True)
+
+
+async def test_a_refused_letter_is_held_and_the_administrator_told_once(bench, hops):
+    """In a storm one notice an hour is enough; the next one says how many there were."""
+    hop = await hops.start(on_data=answering("550 5.7.1 we want no mail"))
+    office = await hops.start()
+    bench.add_hop("mailbox", hop.address)
+    bench.add_hop("office", office.address)
+    bench.administrator = "admin@inside.example"
+    async with bench.running() as relay:
+        for _ in range(20):
+            await bench.keep("mailbox")
+        relay.wake()
+        await bench.until("held", 20)
+        await bench.until("delivery", kind="notice")
+        assert len(office.taken) == 1
+        assert office.taken[0].sender in ("", "<>")
+        assert office.taken[0].recipients == ["admin@inside.example"]
+        assert b"we want no mail" in office.taken[0].content
+        bench.now += timedelta(hours=2)
+        await bench.keep("mailbox")
+        relay.wake()
+        await bench.until("delivery", 2, kind="notice")
+    assert b"19 more letters were held" in office.taken[1].content
+    balance = await bench.store.balance()
+    assert (balance.held, balance.balanced) == (21, True)
+
+
+async def test_a_dsn_goes_to_a_proven_sender_where_the_site_wants_it(bench, hops):
+    hop = await hops.start(on_rcpt=answering("550 5.1.1 no such mailbox"))
+    outbound = await hops.start()
+    bench.add_hop("mailbox", hop.address)
+    bench.add_hop("outbound", outbound.address)
+    bench.site = {"on_refusal": "dsn"}
+    proven = await bench.keep("mailbox", answerable=True)
+    forged = await bench.keep("mailbox", answerable=False)
+    null = await bench.keep("mailbox", answerable=True, reverse_path="")
+    async with bench.running():
+        await bench.until("held", 2)
+        await bench.until("delivery", kind="dsn", outcome="relayed")
+    (report,) = outbound.taken
+    assert report.recipients == ["jane@customer.example"]
+    assert report.sender in ("", "<>")
+    assert b"multipart/report" in report.content
+    assert (await bench.entry(proven)).state == "failed"
+    assert (await bench.entry(forged)).state == "held"
+    assert (await bench.entry(null)).state == "held"
+    balance = await bench.store.balance()
+    assert (balance.bounced, balance.held, balance.balanced) == (1, 2, True)
+
+
+async def test_a_letter_is_given_up_after_its_time(bench, hops):
+    hop = await hops.start(on_mail=answering("451 4.3.0 never today"))
+    bench.add_hop("mailbox", hop.address)
+    letter = await bench.keep("mailbox")
+    async with bench.running() as relay:
+        for day in range(7):
+            relay.wake()
+            await bench.until("delivery", day + 1)
+            bench.now += timedelta(days=1)
+            if (await bench.entry(letter)).state == "held":
+                break
+    entry = await bench.entry(letter)
+    assert entry.state == "held"
+    assert bench.now - START == timedelta(days=6)
+    assert bench.told_of("held", id=letter)
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "notices"),
+    [("acknowledgement", "dropped", 0), ("dsn", "dropped", 0), ("notice", "dropped", 0),
+     ("card", "held", 1)],
+)  # fmt: skip
+async def test_mail_of_our_own_that_is_refused_bounces_to_nobody(bench, hops, kind, state, notices):
+    hop = await hops.start(on_rcpt=answering("550 5.1.1 unknown"))
+    office = await hops.start()
+    bench.add_hop("outbound", hop.address)
+    bench.add_hop("office", office.address)
+    bench.site = {"on_refusal": "dsn"}
+    bench.administrator = "admin@inside.example"
+    own = await bench.keep_own("outbound", kind)
+    async with bench.running():
+        await bench.until("alert", what=f"{kind} not delivered", id=own)
+        if notices:
+            await bench.until("delivery", kind="notice")
+    assert (await bench.entry(own)).state == state
+    assert len(office.taken) == notices
+    generated = [entry for entry in await bench.store.entries() if entry.kind == "dsn"]
+    assert [entry.letter_id for entry in generated if entry.letter_id != own] == []
+
+
+# --- unknown outcomes --------------------------------------------------------------------------
+
+
+async def test_a_letter_with_an_unknown_outcome_is_repeated(bench, hops):
+    async def take_and_vanish(server: Any, letter: Any) -> str:
+        hop.taken.append(letter)
+        server.transport.abort()
+        return "451 never seen"
+
+    hop = await hops.start(on_data=take_and_vanish)
+    bench.add_hop("mailbox", hop.address)
+    letter = await bench.keep("mailbox")
+    async with bench.running() as relay:
+        await bench.until("delivery", outcome="delayed")
+        hop.on_data = None
+        bench.now += timedelta(minutes=2)
+        relay.wake()
+        await bench.until("delivery", outcome="relayed")
+    assert len(hop.taken) == 2
+    assert (await bench.entry(letter)).state == "relayed"
+
+
+async def test_an_acknowledgement_with_an_unknown_outcome_is_not_repeated(bench, hops):
+    async def take_and_vanish(server: Any, letter: Any) -> str:
+        hop.taken.append(letter)
+        server.transport.abort()
+        return "451 never seen"
+
+    hop = await hops.start(on_data=take_and_vanish)
+    bench.add_hop("outbound", hop.address)
+    own = await bench.keep_own("outbound", "acknowledgement")
+    async with bench.running() as relay:
+        await bench.until("delivery", outcome="unknown")
+        hop.on_data = None
+        for _ in range(3):
+            bench.now += timedelta(days=1)
+            relay.wake()
+            await bench.keep("outbound")
+            await bench.until("delivery", outcome="relayed", kind="letter", count=bench.count - 1)
+    assert (await bench.entry(own)).state == "unknown"
+    assert [taken.content.count(b"Hello.") for taken in hop.taken] == [1, 0, 0, 0]
+
+
+async def test_an_acknowledgement_that_was_only_put_off_is_repeated(bench, hops):
+    hop = await hops.start(on_mail=answering("450 4.2.0 later"))
+    bench.add_hop("outbound", hop.address)
+    own = await bench.keep_own("outbound", "acknowledgement")
+    async with bench.running() as relay:
+        await bench.until("delivery", outcome="delayed")
+        hop.on_mail = None
+        bench.now += timedelta(minutes=2)
+        relay.wake()
+        await bench.until("delivery", outcome="relayed")
+    assert (await bench.entry(own)).state == "relayed"
+
+
+async def test_an_acknowledgement_waits_for_its_letter(bench, hops):
+    hop, outbound = await hops.start(), await hops.start()
+    bench.add_hop("mailbox", hop.address)
+    bench.add_hop("outbound", outbound.address)
+    own = Letter(
+        id="q1.2",
+        kind="acknowledgement",
+        site="shop",
+        next_hop="outbound",
+        reverse_path="",
+        recipients=("jane@customer.example",),
+        own=b"Subject: it arrived\r\n\r\n",
+        waits_for="q1.1",
+        delay=timedelta(minutes=15),
+    )
+    async with bench.running() as relay:
+        await bench.keep("mailbox", also=(own,))
+        relay.wake()
+        await bench.until("delivery", kind="acknowledgement", outcome="relayed")
+    kinds = [told["kind"] for told in bench.told_of("delivery")]
+    assert kinds == ["letter", "acknowledgement"]
+
+
+# --- next hops that are out of order -----------------------------------------------------------
+
+
+async def test_a_hung_next_hop_stops_no_other(bench, hops):
+    async def hang(*_: Any) -> None:
+        await asyncio.sleep(3600)
+
+    bad, good = await hops.start(on_mail=hang), await hops.start()
+    bench.add_hop("bad", bad.address, connections=2, timeout=timedelta(minutes=5))
+    bench.add_hop("good", good.address)
+    for _ in range(150):
+        await bench.keep("bad")
+    async with bench.running(0) as relay:
+        await bad.wait_for(lambda: bad.sessions == 2)
+        for count in range(1, 6):
+            await bench.keep("good")
+            relay.wake()
+            await bench.until("delivery", count, next_hop="good", outcome="relayed")
+        assert not bench.told_of("delivery", next_hop="bad")
+    assert bad.sessions == 2
+
+
+async def test_a_hung_next_hop_is_given_time_to_recover(bench, hops):
+    """Its letters are put off after the first time-outs; none of the rest waits for one."""
+
+    async def hang(*_: Any) -> None:
+        await asyncio.sleep(3600)
+
+    hop = await hops.start(on_mail=hang)
+    bench.add_hop("mailbox", hop.address, connections=2, timeout=timedelta(seconds=0.2))
+    for _ in range(40):
+        await bench.keep("mailbox")
+    async with bench.running():
+        await bench.until("delivery", 40, outcome="delayed")
+    assert hop.sessions <= 4
+    assert bench.told_of("alert", what="next hop out of order", about="mailbox")
+
+
+async def test_a_next_hop_that_is_down_is_asked_seldom_and_recovers_by_itself(
+    bench, hops, unused_tcp_port
+):
+    breaker = BreakerPolicy(failures=3, first=timedelta(seconds=30))
+    bench.add_hop("mailbox", f"smtp://127.0.0.1:{unused_tcp_port}", connections=1)
+    letters = [await bench.keep("mailbox") for _ in range(20)]
+    async with bench.running(breaker=breaker) as relay:
+        await bench.until("delivery", 20, outcome="delayed")
+        whys = [(await bench.entry(letter)).why for letter in letters]
+        assert sum("No connection" in why for why in whys) == 3
+        assert sum("out of order" in why for why in whys) == 17
+
+        # New mail while it is down waits too, without a connection being tried.
+        late = await bench.keep("mailbox")
+        relay.wake()
+        await bench.until("delivery", 21)
+        assert "out of order" in (await bench.entry(late)).why
+
+        # Half open: one letter finds that it is still down; the breaker opens for longer.
+        bench.now += timedelta(minutes=2)
+        relay.wake()
+        await bench.until("delivery", 42, outcome="delayed")
+        whys = [(await bench.entry(letter)).why for letter in letters]
+        assert sum("No connection" in why for why in whys) == 1
+
+        hop = await hops.start(port=unused_tcp_port)
+        bench.now += timedelta(minutes=10)
+        relay.wake()
+        await bench.until("delivery", 21, outcome="relayed")
+    assert len(hop.taken) == 21
+    assert bench.told_of("next hop answers again", next_hop="mailbox")
+    assert len(bench.told_of("alert", what="next hop out of order")) == 1
+
+
+async def test_a_person_who_says_retry_goes_past_the_breaker(bench, hops, unused_tcp_port):
+    bench.add_hop("mailbox", f"smtp://127.0.0.1:{unused_tcp_port}")
+    letters = [await bench.keep("mailbox") for _ in range(5)]
+    breaker = BreakerPolicy(failures=1, first=timedelta(hours=1), max=timedelta(hours=1))
+    async with bench.running(breaker=breaker) as relay:
+        await bench.until("delivery", 5, outcome="delayed")
+        hop = await hops.start(port=unused_tcp_port)
+        assert await bench.store.retry(letters[3], "anna", bench.now) == 1
+        relay.wake()
+        await bench.until("delivery", id=letters[3], outcome="relayed")
+        # It answered: the breaker is closed, and the rest need not be pressed.
+        await bench.store.retry("*", "anna", bench.now)
+        relay.wake()
+        await bench.until("delivery", 5, outcome="relayed")
+    assert len(hop.taken) == 5
+
+
+async def test_pressing_everything_on_a_hung_hop_stops_nobody(bench, hops):
+    async def hang(*_: Any) -> None:
+        await asyncio.sleep(3600)
+
+    bad, good = await hops.start(on_mail=answering("450 4.0.0 no")), await hops.start()
+    bench.add_hop("bad", bad.address, connections=1, timeout=timedelta(minutes=5))
+    bench.add_hop("good", good.address)
+    for _ in range(30):
+        await bench.keep("bad")
+    async with bench.running(0, batch=4) as relay:
+        await bench.until("delivery", 30, outcome="delayed")
+        bad.on_mail = hang
+        assert await bench.store.retry("*", "anna", bench.now) == 30
+        relay.wake()
+        for count in range(1, 4):
+            await bench.keep("good")
+            relay.wake()
+            await bench.until("delivery", count, next_hop="good", outcome="relayed")
+        assert len(relay._in_hand) <= 1 + 1 + 4
+
+
+async def test_a_next_hop_that_is_not_configured_any_more(bench, hops):
+    """Its letters wait, one alert is told, at give-up they are held; back, it gets them."""
+    letter = await bench.keep("gone", answerable=True)
+    bench.site = {"on_refusal": "dsn"}
+    async with bench.running() as relay:
+        await bench.until("delivery", outcome="delayed")
+        await bench.until("alert", what="next hop unknown", about="gone")
+        bench.now += timedelta(minutes=2)
+        relay.wake()
+        await bench.until("delivery", 2, outcome="delayed")
+        assert len(bench.told_of("alert")) == 1
+        for count in range(3, 6):
+            bench.now += timedelta(days=3)
+            relay.wake()
+            await bench.until("delivery", count)
+        assert (await bench.entry(letter)).state == "held"
+        hop = await hops.start()
+        bench.add_hop("gone", hop.address)
+        await bench.store.release(letter, "anna", bench.now)
+        relay.wake()
+        await bench.until("delivery", outcome="relayed")
+
+
+async def test_a_next_hop_that_moved_is_found_there(bench, hops):
+    old, new = await hops.start(), await hops.start()
+    bench.add_hop("mailbox", old.address)
+    async with bench.running() as relay:
+        await bench.keep("mailbox")
+        await bench.until("delivery")
+        bench.add_hop("mailbox", new.address)
+        await bench.keep("mailbox")
+        relay.wake()
+        await bench.until("delivery", 2, outcome="relayed")
+        await old.wait_for(lambda: not old.live)
+    assert (len(old.taken), len(new.taken)) == (1, 1)
+    assert old.commands[-1] == "QUIT"
+
+
+# --- faults of ours ----------------------------------------------------------------------------
+
+
+class Fragile:
+    """A transport that breaks on one letter, as a bug would make it."""
+
+    def __init__(self, breaks_on: str, *, late: bool = False) -> None:
+        self._breaks_on = breaks_on
+        self._late = late
+
+    async def send(self, job: Job, progress: Progress) -> Sent:
+        progress.said = self._late
+        if job.letter_id == self._breaks_on:
+            raise RuntimeError("a secret path: /etc/gateway")
+        return Sent(everyone(job, "relayed", Reply(250, "2.0.0", "taken")))
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_letter_that_breaks_us_is_held_and_stops_no_other(bench):
+    bench.add_hop("mailbox", "smtp://127.0.0.1:25", connections=1)
+    bad = await bench.keep("mailbox")
+    good = [await bench.keep("mailbox") for _ in range(3)]
+    async with bench.running(transport=lambda _: Fragile(bad)) as relay:
+        for letter in good:
+            await bench.until("delivery", id=letter, outcome="relayed")
+        for count in range(1, 4):
+            await bench.until("delivery", count, id=bad)
+            entry = await bench.entry(bad)
+            assert "secret" not in entry.why
+            bench.now += timedelta(hours=1)
+            relay.wake()
+    assert entry.state == "held"
+    assert len(bench.told_of("trouble", where="relay", error="RuntimeError")) == 3
+
+
+@pytest.mark.parametrize(("late", "state"), [(True, "unknown"), (False, "deferred")])
+async def test_an_acknowledgement_that_broke_us_after_its_dot_is_not_repeated(bench, late, state):
+    bench.add_hop("outbound", "smtp://127.0.0.1:25")
+    own = await bench.keep_own("outbound", "acknowledgement")
+    async with bench.running(transport=lambda _: Fragile(own, late=late)):
+        await bench.until("delivery")
+    assert (await bench.entry(own)).state == state
+
+
+class Stumbling(SqliteStore):
+    """A store that cannot be written for a while."""
+
+    failures = 0
+
+    async def settle(self, job: Job, settlement: Settlement, now: datetime) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise StoreError("locked")
+        await super().settle(job, settlement, now)
+
+    async def claim(self, *args: Any, **options: Any) -> Any:
+        if self.failures:
+            self.failures -= 1
+            raise StoreError("locked")
+        return await super().claim(*args, **options)
+
+
+async def test_a_store_in_trouble_costs_no_outcome(bench, hops, tmp_path):
+    store = await Stumbling.open(tmp_path / "stumbling.db")
+    await bench.store.close()
+    bench.store = store
+    hop = await hops.start()
+    bench.add_hop("mailbox", hop.address)
+    letter = await bench.keep("mailbox")
+    store.failures = 2  # type: ignore[attr-defined]
+
+    async def fail_settling(*_: Any) -> None:
+        store.failures = 2  # type: ignore[attr-defined]
+
+    hop.on_data = fail_settling
+    async with bench.running():
+        await bench.until("delivery", outcome="relayed")
+    assert len(hop.taken) == 1
+    assert (await bench.entry(letter)).state == "relayed"
+    assert len(bench.told_of("trouble", where="store")) == 4
+
+
+async def test_a_notice_that_breaks_costs_no_outcome(bench, hops):
+    hop = await hops.start(on_data=answering("550 5.0.0 no"))
+    bench.add_hop("mailbox", hop.address)
+    bench.add_hop("office", hop.address)
+    bench.administrator = "admin@inside.example"
+    letter = await bench.keep("mailbox")
+    relay = bench.relay()
+
+    def broken(_site: str, _content: bytes) -> bytes:
+        raise ValueError("no key")
+
+    policy = relay.policy
+    relay.policy = Policy(
+        policy.hostname, RETRY, policy.sites, policy.administrator, "office", sign=broken
+    )
+    task = asyncio.create_task(relay.run())
+    await bench.until("delivery")
+    assert bench.told_of("trouble", where="relay", error="ValueError")
+    assert (await bench.entry(letter)).state == "held"
+    await relay.drain(1)
+    await task
+
+
+# --- leases, stops and crashes -----------------------------------------------------------------
+
+
+async def test_a_long_delivery_keeps_its_lease(bench, hops, tmp_path):
+    """Another worker on the same store must not take the letter while the first still has it."""
+    await bench.store.close()
+    lease = timedelta(seconds=0.4)
+    bench.store = await SqliteStore.open(tmp_path / "leases.db", lease=lease)
+    gate = asyncio.Event()
+
+    async def slow(*_: Any) -> None:
+        await gate.wait()
+
+    hop = await hops.start(on_data=slow)
+    bench.add_hop("mailbox", hop.address)
+    clock = {"clock": lambda: datetime.now(UTC)}
+    bench.now = datetime.now(UTC)
+    await bench.keep("mailbox")
+    async with bench.running(renewal=0.05, **clock), bench.running(renewal=0.05, **clock):
+        await hop.wait_for(lambda: "DATA" in hop.commands)
+        await asyncio.sleep(1.2)
+        gate.set()
+        await bench.until("delivery", outcome="relayed")
+    assert hop.commands.count("DATA") == 1
+    assert len(hop.taken) == 1
+
+
+async def test_what_a_dead_worker_had_is_delivered_by_another(bench, hops):
+    async def hang(*_: Any) -> None:
+        await asyncio.sleep(3600)
+
+    hop = await hops.start(on_data=hang)
+    bench.add_hop("mailbox", hop.address)
+    letter = await bench.keep("mailbox")
+    dead = bench.relay()
+    task = asyncio.create_task(dead.run())
+    await hop.wait_for(lambda: "DATA" in hop.commands)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    hop.on_data = None
+    async with bench.running() as relay:
+        await bench.store.entries()
+        bench.now += timedelta(minutes=6)
+        relay.wake()
+        await bench.until("delivery", outcome="relayed", id=letter)
+    assert len(hop.taken) == 1
+    await dead.drain(0)
+
+
+async def test_draining_lets_letters_under_way_end(bench, hops):
+    gate = asyncio.Event()
+
+    async def slow(*_: Any) -> None:
+        gate.set()
+        await asyncio.sleep(0.2)
+
+    hop = await hops.start(on_data=slow)
+    bench.add_hop("mailbox", hop.address, connections=1)
+    first = await bench.keep("mailbox")
+    second = await bench.keep("mailbox")
+    async with bench.running(5):
+        await gate.wait()
+    assert (await bench.entry(first)).state == "relayed"
+    entry = await bench.entry(second)
+    assert (entry.state, entry.attempts, entry.due) == ("queued", 0, START)
+    assert hop.commands[-1] == "QUIT"
+
+
+async def test_draining_does_not_wait_for_a_hung_hop(bench, hops):
+    async def hang(*_: Any) -> None:
+        await asyncio.sleep(3600)
+
+    hop = await hops.start(on_data=hang)
+    bench.add_hop("mailbox", hop.address)
+    bench.add_hop("outbound", hop.address)
+    letter = await bench.keep("mailbox")
+    acknowledgement = await bench.keep_own("outbound", "acknowledgement")
+    async with asyncio.timeout(5):
+        async with bench.running(0.1):
+            await hop.wait_for(lambda: hop.commands.count("DATA") == 2)
+    entry = await bench.entry(letter)
+    assert entry.state == "deferred"
+    assert entry.due == START + timedelta(minutes=1)
+    # The final dot was said: it may have gone out.
+    assert (await bench.entry(acknowledgement)).state == "unknown"
+
+
+async def test_draining_before_the_final_dot_loses_no_acknowledgement(bench, hops):
+    async def hang(*_: Any) -> None:
+        await asyncio.sleep(3600)
+
+    hop = await hops.start(on_command=hang)
+    bench.add_hop("outbound", hop.address)
+    own = await bench.keep_own("outbound", "acknowledgement")
+    async with bench.running(0.05):
+        await hop.wait_for(lambda: "EHLO" in hop.commands)
+    assert (await bench.entry(own)).state == "deferred"
+
+
+async def test_remarks_are_journalled(bench, hops):
+    async def seven_bit(server: Any, command: str) -> bool:
+        if command == "EHLO":
+            await server.push("502 5.5.1 no")
+        return command == "EHLO"
+
+    hop = await hops.start(on_command=seven_bit)
+    bench.add_hop("mailbox", hop.address)
+    letter = await bench.keep("mailbox", content=b"Subject: \xe4\r\n\r\n")
+    async with bench.running():
+        (remark,) = await bench.until("remark")
+    assert remark["id"] == letter
+    assert remark["what"] == "8-bit content to a 7-bit next hop"
+    assert hop.taken[0].content == b"Subject: \xe4\r\n\r\n"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.edge.smtp_client import SmtpClient
-from gateway.edge.transport import Sent
+from gateway.edge.transport import Progress, Sent
 from gateway.settings import NextHop
 from gateway.store import Job
 
@@ -51,16 +51,21 @@ def answering(reply: str) -> Callable[..., Any]:
     return hook
 
 
+class Client(SmtpClient):
+    async def send(self, job: Job, progress: Progress | None = None) -> Sent:
+        return await super().send(job, progress or Progress())
+
+
 @pytest.fixture
 async def connect():
     """Makes clients and closes them at the end."""
-    clients: list[SmtpClient] = []
+    clients: list[Client] = []
 
-    def make(address: str, *, timeout: float = 5, **options: Any) -> SmtpClient:
+    def make(address: str, *, timeout: float = 5, **options: Any) -> Client:
         names = ("tls", "user", "password", "connections")
         settings = {name: options.pop(name) for name in names if name in options}
         hop = NextHop(address=address, timeout=timedelta(seconds=timeout), **settings)
-        client = SmtpClient(hop, "mx.gateway.example", **options)
+        client = Client(hop, "mx.gateway.example", **options)
         clients.append(client)
         return client
 
@@ -513,6 +518,27 @@ async def test_a_good_bye_without_answer_does_not_hang(hops, connect):
         await client.close()
     await hop.wait_for(lambda: not hop.live)
     assert hop.commands[-1] == "QUIT"
+
+
+@pytest.mark.parametrize(("stage", "said"), [("on_mail", False), ("on_data", True)])
+@pytest.mark.parametrize("size", [100, 400_000])
+async def test_whoever_cuts_it_short_knows_whether_the_final_dot_was_said(
+    hops, connect, stage, said, size
+):
+    reached = asyncio.Event()
+
+    async def hang(*_: Any) -> None:
+        reached.set()
+        await asyncio.sleep(60)
+
+    hop = await hops.start(**{stage: hang})
+    progress = Progress()
+    task = asyncio.create_task(connect(hop.address).send(job(b"x\r\n" * size), progress))
+    await reached.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert progress.said == said
 
 
 async def test_a_cancelled_letter_takes_its_connection_with_it(hops, connect):
