@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway import phones, questions, references
+from gateway import dialling, phones, questions, references
 from gateway.acknowledgement.names import plain_name
 from gateway.message import Message
 from gateway.text import Reading, plain_letters, read
@@ -50,7 +50,7 @@ def find(message: Message, *, region: str = "US", order_patterns: Sequence[Any] 
             phones.Passage(signature, 30),
             phones.Passage(quoted, 0),
         ),
-        phones.regions(
+        dialling.regions(
             region, reading.language, message.authors[0].domain if message.authors else ""
         ),
     )

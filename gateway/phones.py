@@ -10,17 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from gateway import phone_words
-
-if TYPE_CHECKING:
-    from phonenumbers import PhoneNumber
+from gateway import dialling, phone_words
 
 CANDIDATES_MAX = 60
 """Runs of digits looked at in one letter."""
 FEW_DIGITS, MANY_DIGITS = 7, 15
 """ITU-T E.164 allows fifteen; fewer than seven is a short code."""
+NAMED = 10
+"""Points above a passage's own weight from which words name a number as the writer's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +62,9 @@ _AMOUNT_AFTER = re.compile(
     re.IGNORECASE,
 )
 
-_MOBILE = re.compile(
-    r"\b(?:mobil|mob\b|cell|handy|portable|m[óo]vil|telem[óo]vel|gsm|m[:.])", re.IGNORECASE
-)
+_MOBILES = r"mobil|mob\b|cell|handy|portable|m[óo]vil|celular|telem[óo]vel|gsm"
+_MOBILE = re.compile(rf"\b(?:{_MOBILES}|m[:.])[^\d]*$", re.IGNORECASE)
+_MOBILE_AFTER = re.compile(rf"[ (]{{1,2}}(?:{_MOBILES})", re.IGNORECASE)
 _NEGATED = re.compile(
     r"\b(?:not|don['’]t|never|nicht|kein\w{0,2}|ne|pas|jamais|nunca|non|não|niet|geen)\b.{0,40}$",
     re.IGNORECASE,
@@ -80,37 +78,6 @@ _SENTENCE_END = re.compile(r"[.!?;][ ]|\n[ \t]*\n")
 
 BEFORE, AFTER = 90, 40
 """Letters looked at on either side of a number."""
-
-_REGIONS = {
-    "en": ("US", "GB", "CA", "AU", "IE", "NZ", "ZA", "IN"),
-    "de": ("DE", "AT", "CH"),
-    "fr": ("FR", "BE", "CH", "CA", "LU"),
-    "es": ("ES", "MX", "AR", "CO", "CL", "PE", "US"),
-    "it": ("IT", "CH"),
-    "pt": ("PT", "BR"),
-    "nl": ("NL", "BE"),
-}
-_COUNTRY_DOMAINS = frozenset(
-    (
-        *("de", "at", "ch", "fr", "be", "lu", "es", "mx", "ar", "cl", "pe", "it", "pt", "br", "nl"),
-        *("uk", "ie", "au", "nz", "za", "in", "ca", "us", "pl", "se", "no", "dk", "fi", "cz", "gr"),
-    )
-)
-
-
-def regions(site: str, language: str, domain: str) -> tuple[str, ...]:
-    """The countries whose numbers a letter may give, likeliest first.
-
-    The author's country domain comes first; the site's region next, unless it speaks another
-    language than the letter; then the countries of the letter's language.
-    """
-    order: list[str] = []
-    ending = domain.rpartition(".")[2]
-    if ending in _COUNTRY_DOMAINS:
-        order.append("GB" if ending == "uk" else ending.upper())
-    spoken = _REGIONS.get(language, ())
-    order += [site, *spoken] if site in spoken or not spoken else [*spoken, site]
-    return tuple(dict.fromkeys(order))
 
 
 def find(passages: Sequence[Passage], order: Sequence[str]) -> tuple[Phone, ...]:
@@ -143,17 +110,14 @@ def _read(passage: Passage, match: re.Match[str], order: Sequence[str]) -> Itera
     score = _score(passage, run, before, after)
     if score is None:
         return
-    parts = _SEVERAL.split(run) if _digits(run) > MANY_DIGITS else [run]
-    for part in parts:
-        number = _number(part, order, certain=score >= passage.weight + 10)
-        if number is None and len(parts) == 1:
-            for piece in _SEVERAL.split(run):
-                number = _number(piece, order, certain=score >= passage.weight + 10)
-                if number is not None:
-                    break
+    named = score >= passage.weight + NAMED
+    whole = dialling.read(run, order, named=named) if _digits(run) <= MANY_DIGITS else None
+    pieces = _SEVERAL.split(run) if whole is None else []
+    numbers = [whole, *(dialling.read(piece, order, named=named) for piece in pieces[:3])]
+    extension = _EXTENSION.match(after)
+    for number in numbers:
         if number is not None:
-            extension = _EXTENSION.match(after)
-            yield Phone(_e164(number), extension[1] if extension else "", score)
+            yield Phone(number, extension[1] if extension else "", score)
 
 
 _SEVERAL = re.compile(r"[ ]*/[ ]+|[ ]{2,}|[ ][-–][ ]")
@@ -178,11 +142,13 @@ def _score(passage: Passage, run: str, before: str, after: str) -> int | None:
         score += 40
     elif meaning == "label":
         score += 15
-    elif not _stands_alone(run, before, after, passage):
+    elif not _reads_like_one(run, before, after):
         return None
+    elif _alone(before, after):
+        score += NAMED
     if passage.weight == 0 and (meaning != "wish" or _OURS.search(near)):
         return None  # in a quote most numbers are the company's own
-    if _MOBILE.search(before[-25:] + "\n" + after[:12]):
+    if _MOBILE.search(before[-20:]) or _MOBILE_AFTER.match(after):
         score += 5
     if _NEGATED.search(near[-60:]):
         score -= 20
@@ -201,66 +167,35 @@ def _looks_like_something_else(run: str, before: str, after: str) -> bool:
     digits = _digits(run)
     if digits < FEW_DIGITS or (digits > MANY_DIGITS and not _SEVERAL.search(run)):
         return True
-    if digits >= 13 and not run.lstrip("(").startswith(("+", "00")) and not _SEVERAL.search(run):
+    if digits >= 13 and not run.lstrip("(").startswith(("+", "0")) and not _SEVERAL.search(run):
         return True
     if _DATE.match(run) or _ADDRESS.fullmatch(run) or _YEARS.fullmatch(run):
         return True
     return bool(_AMOUNT_BEFORE.search(before[-12:]) or _AMOUNT_AFTER.match(after))
 
 
-def _stands_alone(run: str, before: str, after: str, passage: Passage) -> bool:
+def _reads_like_one(run: str, before: str, after: str) -> bool:
     """Whether a number without a label is written as phone numbers are."""
-    if run.lstrip("(").startswith(("+", "00")):
+    if _SEVERAL.search(run):
+        return False
+    if run.lstrip("(").startswith("+"):
         return True
+    digits = _digits(run)
+    if _NATIONAL.fullmatch(run) and 9 <= digits <= 14:
+        return True
+    return _alone(before, after) and 9 <= digits <= 11
+
+
+def _alone(before: str, after: str) -> bool:
+    """Whether a number has a line to itself."""
     line_before = before.rpartition("\n")[2].strip(" \t-•*|,")
     line_after = after.partition("\n")[0].strip(" \t-•*|,.")
-    alone = not line_before and not line_after
-    grouped = len(re.findall(r"\d+", run)) >= 2
-    if passage.weight <= 30:
-        return grouped or alone
-    return grouped or (alone and run.startswith("0"))
+    return not line_before and not line_after
 
 
-def _number(run: str, order: Sequence[str], *, certain: bool) -> PhoneNumber | None:
-    """The number in the first country where it is valid; where words name it, where possible."""
-    import phonenumbers  # half a second to import: only for letters with numbers
-
-    possible: PhoneNumber | None = None
-    run = run.replace("(0)", "") if run.lstrip("(").startswith(("+", "00")) else run
-    if run.startswith("00"):
-        run = "+" + run[2:].lstrip()
-    for region in order:
-        try:
-            number = phonenumbers.parse(run, region)
-        except phonenumbers.NumberParseException:
-            continue
-        if phonenumbers.is_valid_number(number):
-            return None if _is_service(number) else number
-        if possible is None and phonenumbers.is_possible_number(number):
-            reason = phonenumbers.is_possible_number_with_reason(number)
-            if reason == phonenumbers.ValidationResult.IS_POSSIBLE:
-                possible = number
-        if run.startswith("+"):
-            break
-    international = run.startswith("+")
-    return possible if certain or international else None
-
-
-def _is_service(number: PhoneNumber) -> bool:
-    """Free and premium numbers belong to companies, not to their customers."""
-    import phonenumbers
-
-    kind = phonenumbers.number_type(number)
-    service = (
-        phonenumbers.PhoneNumberType.TOLL_FREE,
-        phonenumbers.PhoneNumberType.PREMIUM_RATE,
-        phonenumbers.PhoneNumberType.SHARED_COST,
-        phonenumbers.PhoneNumberType.UAN,
-    )
-    return kind in service
-
-
-def _e164(number: PhoneNumber) -> str:
-    import phonenumbers
-
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+# With a trunk prefix and groups (0221 123456, 06 12 34 56 78), or North American (212-555-0142).
+_NATIONAL = re.compile(
+    r"\(?0\d{1,5}\)?[ ./\-\xa0]\d{2,9}(?:[ .\-\xa0]\d{1,6}){0,4}|0\d{8,11}"
+    r"|\(?[2-9]\d\d\)?[ .\-\xa0]{0,2}\d{3}[ .\-\xa0]\d{4}|1[ .-][2-9]\d\d[ .-]\d{3}[ .-]\d{4}"
+    r"|[6-9]\d\d[ .\xa0]\d{3}[ .\xa0]\d{3}"
+)

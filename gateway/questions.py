@@ -107,9 +107,10 @@ def find(new_text: str) -> tuple[str, ...]:
 def _wants_answer(sentence: str) -> bool:
     if len(sentence) < 4 or not any(map(str.isalpha, sentence)):
         return False
-    start = _LEAD.match(sentence)
-    bare = sentence[start.end() :] if start else sentence
-    if _RHETORICAL.match(bare) or _RHETORICAL.match(sentence):
+    opened = sentence.lstrip("¿¡\"'“„«( ")
+    start = _LEAD.match(opened)
+    bare = opened[start.end() :] if start else opened
+    if _RHETORICAL.match(bare) or _RHETORICAL.match(opened):
         return False
     if sentence.rstrip("\"'”’»)] !").endswith(("?", "？")):
         return True

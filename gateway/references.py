@@ -46,7 +46,9 @@ _BETWEEN = (
     r"|est|es|è|é|of|with|mit|der|die|the|con|com|met|avec|le|la|el|il|o|a|het|de|do|da|di|my|mein"
     r"|meine|under|unter|sous|bajo|in question|date)"
 )
-_WRITTEN = r"[A-Z]{0,8}[-/_.]?[0-9](?:[0-9A-Z]|[-/_.][0-9A-Z]){2,24}|[A-Z]{1,4}[0-9][A-Z0-9]{3,10}"
+_WRITTEN = (
+    r"[A-Z]{0,8}[-/_.]?[0-9](?:[0-9A-Z]|[-/_.][0-9A-Z]){2,24}|(?-i:[A-Z]{1,5}[0-9][A-Z0-9]{2,10})"
+)
 _JOINT = (
     r"(?:[ ]?(?:,|;|&|/|\band\b|\bund\b|\bet\b|\by\b|\be\b|\ben\b|\bor\b|\boder\b|\bou\b)[ ]?){1,2}"
 )
@@ -65,6 +67,11 @@ _DEFAULT = (
         rf"[\s:#.°º()-]{{1,3}}(?:{_BETWEEN})[\s.:#°º]{{1,3}}(?:{_BETWEEN})[\s:#.°º()-]{{1,4}}"
         rf"|[\s:#.°º()-]{{1,3}}(?:{_BETWEEN})[\s.:#°º]{{1,3}}(?:{_BETWEEN})[\s.:#°º]{{1,3}}(?:{_BETWEEN})[\s:#.°º()-]{{1,4}})"
         rf"#?(?P<order>{_WRITTEN})(?P<more>(?:{_JOINT}#?(?:{_WRITTEN})){{0,8}})"
+    ),
+    _compile(
+        r"(?:^|[^\pL\pN])(?:pnr|localizador|(?:booking|reservation|confirmation|réservation|reserva"
+        r"|prenotazione|buchungs?|reservierungs?|boekings?|reserverings?)-?[ ]?(?:ref(?:erence)?|code"
+        r"|no|nr|number|nummer)?)[\s:#.°º]{1,3}(?P<order>(?-i:[A-Z]{6}))(?:[^\pL\pN]|$)"
     ),
     _compile(r"(?:^|[\s(\[:])#[ ]?(?P<order>[A-Z]{0,5}-?[0-9][0-9A-Z-]{3,19})"),
 )
@@ -108,6 +115,8 @@ def _trimmed(value: str) -> str:
 def _is_reference(value: str) -> bool:
     """A date, a year, a time or an amount behind `order` is no reference."""
     digits = sum(map(str.isdigit, value))
+    if 5 <= len(value) <= 8 and value.isalnum() and value.isupper():
+        return True  # a booking code
     if digits < 3 or (digits < 4 and value.isdigit()):
         return False
     if value.isdigit() and len(value) == 4 and value[:2] in ("19", "20"):

@@ -1,0 +1,100 @@
+"""Digits as written to a number that can be dialled from anywhere (ITU-T E.164).
+
+The only module that knows the phonenumbers library, which is imported with the first letter that
+gives a number: it takes about a tenth of a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from phonenumbers import PhoneNumber
+
+_REGIONS = {
+    "en": ("US", "GB", "CA", "AU", "IE", "NZ"),
+    "de": ("DE", "AT", "CH"),
+    "fr": ("FR", "BE", "CH", "CA", "LU"),
+    "es": ("ES", "MX", "AR", "CO", "CL", "PE", "US"),
+    "it": ("IT", "CH"),
+    "pt": ("PT", "BR"),
+    "nl": ("NL", "BE"),
+}
+_COUNTRY_DOMAINS = {
+    *("de", "at", "ch", "fr", "be", "lu", "es", "mx", "ar", "cl", "pe", "it", "pt", "br", "nl"),
+    *("uk", "ie", "au", "nz", "za", "in", "ca", "us", "pl", "se", "no", "dk", "fi", "cz", "gr"),
+}
+NORTH_AMERICA = 1
+
+
+def regions(site: str, language: str, domain: str) -> tuple[str, ...]:
+    """The countries whose numbers a letter may give, likeliest first.
+
+    The author's country domain comes first; the site's region next, unless it speaks another
+    language than the letter; then the countries of the letter's language.
+    """
+    order: list[str] = []
+    ending = domain.rpartition(".")[2]
+    if ending in _COUNTRY_DOMAINS:
+        order.append("GB" if ending == "uk" else ending.upper())
+    spoken = _REGIONS.get(language, ())
+    order += [site, *spoken] if site in spoken or not spoken else [*spoken, site]
+    return tuple(dict.fromkeys(order))
+
+
+def read(run: str, order: Sequence[str], *, named: bool) -> str | None:
+    """The E.164 form of a number in the first country where it is valid.
+
+    A number that words name as one (`named`), or that is written with its country code, need only
+    be possible: numbering plans change faster than the library. Free and premium numbers are none:
+    they belong to companies.
+    """
+    import phonenumbers
+
+    international, run = _international(run)
+    possible: PhoneNumber | None = None
+    for region in order[:1] if international else order:
+        try:
+            number = phonenumbers.parse(run, region)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(number):
+            return None if _is_service(number) else _e164(number)
+        if possible is None and _is_possible(number):
+            possible = number
+    return _e164(possible) if possible and (named or international) else None
+
+
+def _international(run: str) -> tuple[bool, str]:
+    """`0044 (0)20 …` and `+44 (0)20 …` as `+44 20 …`."""
+    bare = run.lstrip("(")
+    if bare.startswith("00") and not bare.startswith("000"):
+        bare = "+" + bare[2:]
+    if not bare.startswith("+"):
+        return False, run
+    return True, bare.replace("(0)", "")
+
+
+def _is_possible(number: PhoneNumber) -> bool:
+    import phonenumbers
+
+    reason = phonenumbers.is_possible_number_with_reason(number)
+    if reason != phonenumbers.ValidationResult.IS_POSSIBLE:
+        return False
+    national = str(number.national_number)
+    return number.country_code != NORTH_AMERICA or (len(national) == 10 and national[0] not in "01")
+
+
+def _is_service(number: PhoneNumber) -> bool:
+    import phonenumbers
+
+    kinds = phonenumbers.PhoneNumberType
+    service = (kinds.TOLL_FREE, kinds.PREMIUM_RATE, kinds.SHARED_COST, kinds.UAN)
+    return phonenumbers.number_type(number) in service
+
+
+def _e164(number: PhoneNumber) -> str:
+    import phonenumbers
+
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
