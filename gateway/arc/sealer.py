@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from gateway import authentication_results, header
-from gateway.arc.chain import MAX_INSTANCE, parse_seal, parse_sets
+from gateway import authentication_results
+from gateway.arc.chain import MAX_INSTANCE, ArcSet, parse_seal, parse_sets
 from gateway.dkim.canonical import relaxed_field
 from gateway.dkim.tags import MalformedError
 from gateway.message import Field
-from gateway.signing import MAX_FIELDS, Signer, body_hash, choose, finish
+from gateway.signing import Signer, choose, finish
 from gateway.verdict import AuthResult
 
 
@@ -25,49 +26,49 @@ def must_seal(changed: Iterable[str], covered: Iterable[str], *, body_changed: b
 
 
 def seal(
-    content: bytes,
+    fields: Sequence[Field],
+    body_hash: bytes,
     signer: Signer,
     authserv_id: str,
     statements: Sequence[AuthResult],
     now: datetime,
 ) -> bytes:
-    """One more ARC set for `content` as it will leave, to be put on top; b"" when none may be.
+    """One more ARC set for a message as it will leave, to be put on top; b"" when none may be.
 
-    `statements` are what we found when it arrived, before any change; the one of the method `arc`
-    tells the chain's state. A chain that an earlier sealer called broken is left as it is.
+    `fields` are the message's own as changed, from the top down; `body_hash` is the SHA-256 of
+    its relaxed body (`CanonicalMessage.body_hash`); `statements` are what we found when it
+    arrived, before any change: the one of the method `arc` tells the chain's state. A chain that
+    an earlier sealer called broken is left as it is.
     """
-    section = header.split(content, MAX_FIELDS)
-    found = next((one.result for one in statements if one.method == "arc"), "none")
-    try:
-        sets = parse_sets(section.fields)
-        if sets and parse_seal(sets[-1].seal.value).validation == "fail":
-            return b""
-    except MalformedError:
+    state = next((one.result for one in statements if one.method == "arc"), "none")
+    sets = _sets(fields)
+    if sets is None or len(sets) >= MAX_INSTANCE:
         return b""
-    if len(sets) >= MAX_INSTANCE or found not in ("none", "pass", "fail"):
+    if state not in (("pass", "fail") if sets else ("none",)):
         return b""
     instance = len(sets) + 1
-    validation = "none" if not sets else found
-    if sets and validation == "none":
-        return b""
     results = _results(instance, authserv_id, statements)
-    signature = _signature(instance, content, section, signer, now)
-    tags = [
-        f"i={instance}",
-        f"a={signer.key.algorithm}",
-        f"cv={validation}",
-        f"d={signer.domain}",
-        f"s={signer.selector}",
-        f"t={int(now.timestamp())}",
-        "b=",
-    ]
+    common = [f"d={signer.domain}", f"s={signer.selector}", f"t={int(now.timestamp())}"]
+    signature = _signature(instance, fields, body_hash, signer, common)
+    tags = [f"i={instance}", f"a={signer.key.algorithm}", f"cv={state}", *common, "b="]
     # 5.1.2: a seal that says the chain is broken covers its own set only.
-    earlier: list[Field] = []
-    if validation == "pass":
-        earlier = [field for one in sets for field in (one.results, one.signature, one.seal)]
-    covered = [relaxed_field(field.name, field.value) for field in earlier]
+    covered = [
+        relaxed_field(field.name, field.value)
+        for one in (sets if state == "pass" else ())
+        for field in (one.results, one.signature, one.seal)
+    ]
     covered += [_relaxed(results), _relaxed(signature)]
     return finish("ARC-Seal", tags, covered, signer.key) + signature + results
+
+
+def _sets(fields: Sequence[Field]) -> list[ArcSet] | None:
+    """The sets so far; None when their structure or their last seal forbids another one."""
+    try:
+        sets = parse_sets(fields)
+        broken = sets and parse_seal(sets[-1].seal.value).validation == "fail"
+    except MalformedError:
+        return None
+    return None if broken else sets
 
 
 def _results(instance: int, authserv_id: str, statements: Sequence[AuthResult]) -> bytes:
@@ -77,21 +78,23 @@ def _results(instance: int, authserv_id: str, statements: Sequence[AuthResult]) 
 
 
 def _signature(
-    instance: int, content: bytes, section: header.Section, signer: Signer, now: datetime
+    instance: int,
+    fields: Sequence[Field],
+    body_hash: bytes,
+    signer: Signer,
+    common: Sequence[str],
 ) -> bytes:
-    names, fields = choose(section.fields, also=("dkim-signature",))
+    names, canonical = choose(fields, also=("dkim-signature",))
     tags = [
         f"i={instance}",
         f"a={signer.key.algorithm}",
         "c=relaxed/relaxed",
-        f"d={signer.domain}",
-        f"s={signer.selector}",
-        f"t={int(now.timestamp())}",
+        *common,
         f"h={':'.join(names)}",
-        f"bh={body_hash(content, section.body_start)}",
+        f"bh={base64.b64encode(body_hash).decode()}",
         "b=",
     ]
-    return finish("ARC-Message-Signature", tags, fields, signer.key)
+    return finish("ARC-Message-Signature", tags, canonical, signer.key)
 
 
 def _relaxed(field: bytes) -> bytes:

@@ -73,18 +73,31 @@ async def _check(
     reason, covered, total = await check_body(reading, signature)
     if reason or covered != total:
         raise MalformedError(reason or "l= does not cover the body")
-    wanted = [(seal.selector, seal.domain) for seal in seals]
-    wanted.append((signature.selector, signature.domain))
-    *for_seals, for_signature = await asyncio.gather(*(find_keys(resolver, *one) for one in wanted))
+    *for_seals, for_signature = await _find_all(resolver, [*seals, signature])
     data = header_data(reading, sets[-1].signature, signature)
     if not _verifies(usable_keys(for_signature, signature), signature.octets, data):
         raise MalformedError(f"bad message signature of instance {len(sets)}")
     for number in range(len(sets), 0, -1):
         seal, keys = seals[number - 1], for_seals[number - 1]
         usable = [key for key in keys if seal.algorithm == f"{key.kind}-sha256"]
+        usable = [key for key in usable if key.hashes is None or "sha256" in key.hashes]
         if not _verifies(usable, seal.octets, sealed_data(reading, sets[:number])):
             raise MalformedError(f"bad seal of instance {number}")
         await asyncio.sleep(0)
+
+
+async def _find_all(
+    resolver: Resolver, wanted: Sequence[Seal | Signature]
+) -> list[list[PublicKey]]:
+    """All keys, looked up together. A key that is certainly bad counts before one unknown."""
+    found = await asyncio.gather(
+        *(find_keys(resolver, one.selector, one.domain) for one in wanted), return_exceptions=True
+    )
+    for kind in (MalformedError, BaseException):
+        for one in found:
+            if isinstance(one, kind):
+                raise one
+    return [one for one in found if not isinstance(one, BaseException)]
 
 
 def sealed_data(reading: CanonicalMessage, sets: Sequence[ArcSet]) -> bytes:

@@ -87,7 +87,11 @@ async def test_both_say_the_same(
     damaged = field + content[:at] + insertion + content[at + len(insertion) :]
     if not comparable(damaged):
         return
-    assert await passes(arrive, damaged, zone) == dkimpy_says(damaged, record)
+    try:
+        expected = dkimpy_says(damaged, record)
+    except dkimpy.MessageFormatError:
+        return  # a header line it cannot read at all
+    assert await passes(arrive, damaged, zone) == expected
 
 
 async def passes(arrive, content: bytes, zone: Zone) -> bool:
