@@ -37,6 +37,8 @@ class Chain:
     sets: tuple[ArcSet, ...] = ()
     signature: Signature | None = None
     """The newest message signature."""
+    whole: bool = True
+    """Whether that covers the body to its end."""
 
 
 async def verify_chain(message: Message, resolver: Resolver) -> Chain:
@@ -51,12 +53,12 @@ async def verify_chain(message: Message, resolver: Resolver) -> Chain:
         seals = [parse_seal(one.seal.value) for one in sets]
         check_validation(seals)
         signature = parse_message_signature(sets[-1].signature.value)
-        await _check(message, sets, seals, signature, resolver)
+        whole = await _check(message, sets, seals, signature, resolver)
     except MalformedError as error:
         return Chain("fail", str(error), len(sets))
     except DnsError as error:
         return Chain("temperror", str(error), len(sets))
-    return Chain("pass", "", len(sets), tuple(seals), tuple(sets), signature)
+    return Chain("pass", "", len(sets), tuple(seals), tuple(sets), signature, whole)
 
 
 async def _check(
@@ -65,14 +67,17 @@ async def _check(
     seals: Sequence[Seal],
     signature: Signature,
     resolver: Resolver,
-) -> None:
-    """Check the newest message signature and every seal. Raises MalformedError, DnsError."""
+) -> bool:
+    """Check the newest message signature and every seal; whether the former covers the body.
+
+    Raises MalformedError, DnsError.
+    """
     reading = canonical(message)
     if signature.expired(message.arrival.time):
         raise MalformedError("message signature expired")
     reason, covered, total = await check_body(reading, signature)
-    if reason or covered != total:
-        raise MalformedError(reason or "l= does not cover the body")
+    if reason:
+        raise MalformedError(reason)
     *for_seals, for_signature = await _find_all(resolver, [*seals, signature])
     data = header_data(reading, sets[-1].signature, signature)
     if not _verifies(usable_keys(for_signature, signature), signature.octets, data):
@@ -84,6 +89,7 @@ async def _check(
         if not _verifies(usable, seal.octets, sealed_data(reading, sets[:number])):
             raise MalformedError(f"bad seal of instance {number}")
         await asyncio.sleep(0)
+    return covered == total
 
 
 async def _find_all(

@@ -38,7 +38,8 @@ def build(options: Options, services: Services) -> ArcFilter:
 def trusted_authors(chain: Chain, trusted: frozenset[str]) -> dict[str, JSON]:
     """Author domains with dmarc=pass in a trusted sealer's results, newest sealer first."""
     found: dict[str, JSON] = {}
-    if chain.result != "pass" or chain.signature is None or "from" not in chain.signature.names:
+    signature = chain.signature
+    if signature is None or "from" not in signature.names or not chain.whole:
         return found
     for one, seal in zip(reversed(chain.sets), reversed(chain.seals), strict=True):
         if not any(is_same_or_below(seal.domain, domain) for domain in trusted):

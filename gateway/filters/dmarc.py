@@ -9,6 +9,7 @@ proven (computed without a record too), "spf_aligned", "dkim_aligned", "arc_alig
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -28,6 +29,7 @@ from gateway.organisation import (
 from gateway.resolver import DnsError, Resolver
 from gateway.verdict import TEMPERROR, AuthResult, Verdict, Verdicts
 
+_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+\Z")
 MAX_AUTHORS = 5
 """Author domains that are looked into; several are refused as proof, but may still fail."""
 
@@ -163,7 +165,7 @@ def build(options: Options, services: Services) -> DmarcFilter:
 def author_domains(message: Message) -> list[str]:
     """The different domains of the From mailboxes that DNS could know, in their order."""
     domains = (canonical_domain(author.domain) for author in message.authors)
-    return list(dict.fromkeys(domain for domain in domains if "." in domain and is_domain(domain)))
+    return list(dict.fromkeys(one for one in domains if is_domain(one) and _NAME.match(one)))
 
 
 def identifiers_of(message: Message, verdicts: Verdicts) -> list[Identifier]:
