@@ -58,7 +58,7 @@ def spoke_early(transport: asyncio.BaseTransport) -> bool:
     if sock is None:
         return False
     poll = select.poll()
-    poll.register(sock.fileno(), select.POLLIN | select.POLLRDHUP)
+    poll.register(sock.fileno(), select.POLLIN | getattr(select, "POLLRDHUP", 0))
     return any(event == select.POLLIN for _, event in poll.poll(0))
 
 

@@ -21,8 +21,11 @@ MAX_PATH = 512
 """Octets. RFC 5321, 4.5.3.1.3 asks for 256 at least; bounce addresses of our day are longer."""
 MAX_DOMAIN = 255
 
-# The common case in one look: an ASCII dot-string at an ASCII domain, no parameters.
-_PLAIN = re.compile(r"<([A-Za-z0-9._=+-]+)@([A-Za-z0-9.-]+)>")
+_HOST = r"(?:[A-Za-z0-9_-]{1,63}\.){0,126}[A-Za-z0-9_-]{1,63}"
+_PLAIN = rf"<([A-Za-z0-9._=+-]{{1,200}}@{_HOST})>"
+_PLAIN_MAIL = re.compile(rf"FROM:{_PLAIN}", re.IGNORECASE)
+_PLAIN_RCPT = re.compile(rf"TO:{_PLAIN}", re.IGNORECASE)
+"""The common case in one look: an ASCII dot-string at a host name, no parameters."""
 _ATOM = r'[^\x00-\x20\x7f<>()\[\]\\,;:@"]+'
 _QUOTED = r'"(?:[^\x00-\x1f\x7f"\\]|\\[\x20-\x7e])*"'
 _LITERAL = r"\[[A-Za-z0-9.:-]+\]"
@@ -78,7 +81,7 @@ def _parse(argument: str, keyword: str, syntax: Reply) -> _Argument | Reply:
     if split is None or len(split[0]) > MAX_PATH:
         return syntax
     path, words = split
-    match = _PLAIN.fullmatch(path) or _PATH.fullmatch(path)
+    match = _PATH.fullmatch(path)
     if match is None:
         return syntax
     local, domain = match[1] or "", match[2] or ""
@@ -100,6 +103,9 @@ def _is_foreign(text: str, *, smtputf8: bool) -> bool:
 
 def parse_mail(argument: str, *, extended: bool, smtputf8: bool, limit: int) -> MailCommand | Reply:
     """What follows MAIL. `smtputf8`: whether we announced it; `limit`: octets of a message."""
+    plain = _PLAIN_MAIL.fullmatch(argument)
+    if plain and len(argument) <= MAX_DOMAIN:
+        return MailCommand(plain[1])
     parsed = _parse(argument, "FROM:", BAD_SENDER)
     if isinstance(parsed, Reply):
         return parsed
@@ -140,6 +146,9 @@ def _check_options(options: dict[str, str], *, extended: bool, smtputf8: bool) -
 
 def parse_rcpt(argument: str, *, smtputf8: bool) -> str | Reply:
     """What follows RCPT: an address, or `postmaster` for `<postmaster>` (RFC 5321, 4.5.1)."""
+    plain = _PLAIN_RCPT.fullmatch(argument)
+    if plain and len(argument) <= MAX_DOMAIN:
+        return plain[1]
     split = _split(argument, "TO:")
     if split and split[0].lower() == "<postmaster>":
         return UNKNOWN_PARAMETER if split[1] else "postmaster"

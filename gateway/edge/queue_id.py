@@ -15,21 +15,19 @@ PER_MILLISECOND = 32**2
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 _PAIRS = tuple(high + low for high in ALPHABET for low in ALPHABET)
-_THOUSAND = 32**2
+_PAIR = 10
+"""Bits that two signs spell."""
 
 
 def _spell(number: int, pairs: int) -> str:
-    """A number in so many pairs of signs, most significant first."""
-    signs = []
-    for _ in range(pairs):
-        number, low = divmod(number, _THOUSAND)
-        signs.append(_PAIRS[low])
-    return "".join(reversed(signs))
+    """The low bits of a number in so many pairs of signs, most significant first."""
+    shifts = range(_PAIR * (pairs - 1), -1, -_PAIR)
+    return "".join([_PAIRS[number >> shift & (len(_PAIRS) - 1)] for shift in shifts])
 
 
 def queue_id(milliseconds: int, process: int, counter: int) -> str:
     """The id of the `counter`-th message that `process` took in that millisecond since 1970."""
-    return _spell(milliseconds, 5)[1:] + _spell(process, 2) + _PAIRS[counter]
+    return _spell(milliseconds, 5)[1:] + _spell(process, 2) + _spell(counter, 1)
 
 
 class QueueIds:

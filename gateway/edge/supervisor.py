@@ -1,0 +1,204 @@
+"""Workers as processes: started, watched, started again when they die, drained together.
+
+The supervisor forks and waits; it has no threads, no loop, no sockets and no store, so a fork of
+it is a clean beginning however often a worker must be replaced. Linux only (sigtimedwait, prctl).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.edge.slots import Slots
+from gateway.journal import Journal
+
+HOPELESS = 78
+"""Exit status of a worker that another try will not help, such as a bad configuration."""
+BROKEN = 70
+"""Exit status of a worker that an exception of ours ended."""
+FIRST_WAIT = 0.1
+LONGEST_WAIT = 30.0
+"""Seconds before a worker that died is started again: doubled each time it dies young."""
+GROWN_UP = 60.0
+"""Seconds a worker must live for its next death to count as the first."""
+
+RunWorker = Callable[[int], int]
+"""Runs one worker, given its index from 0, until it is told to stop; gives its exit status."""
+
+_WATCHED = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass
+class Worker:
+    index: int
+    pid: int = 0
+    """0 while it is not running."""
+    started: float = 0.0
+    due: float = 0.0
+    """When to start it (again), in monotonic seconds."""
+    wait: float = FIRST_WAIT
+
+
+def supervise(
+    workers: int,
+    run_worker: RunWorker,
+    *,
+    journal: Journal,
+    slots: Slots | None = None,
+    kill_after: float = 90.0,
+) -> int:
+    """Run workers until SIGTERM or SIGINT; gives the exit status for the whole.
+
+    SIGTERM is passed on and means drain: each worker ends by itself, or is killed after
+    `kill_after` seconds or at a second SIGTERM. SIGHUP is passed on and means reload. Call it
+    before any thread, event loop, socket or database is opened; `run_worker` opens its own.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+    try:
+        return Supervisor(workers, run_worker, journal, slots, kill_after).run()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class Supervisor:
+    def __init__(
+        self,
+        workers: int,
+        run_worker: RunWorker,
+        journal: Journal,
+        slots: Slots | None,
+        kill_after: float,
+    ) -> None:
+        self._workers = [Worker(index) for index in range(workers)]
+        self._run_worker = run_worker
+        self._journal = journal
+        self._slots = slots
+        self._kill_after = kill_after
+        self._stopping = False
+        self._kill_at = float("inf")
+        self._status = 0
+
+    def run(self) -> int:
+        while True:
+            self._reap()
+            if self._stopping and not self._running():
+                return self._status
+            now = time.monotonic()
+            if now >= self._kill_at:
+                self._send(signal.SIGKILL)
+                self._kill_at = float("inf")
+            if not self._stopping:
+                for worker in self._workers:
+                    if not worker.pid and now >= worker.due:
+                        self._start(worker)
+            self._wait(now)
+
+    def _running(self) -> list[Worker]:
+        return [worker for worker in self._workers if worker.pid]
+
+    def _send(self, number: signal.Signals) -> None:
+        for worker in self._running():
+            os.kill(worker.pid, number)  # not reaped yet, so the pid is still theirs
+
+    # --- waiting -------------------------------------------------------------------------------
+
+    def _wait(self, now: float) -> None:
+        """Sleep until a signal comes, a worker is due, or patience ends."""
+        moments = [self._kill_at]
+        if not self._stopping:
+            moments += [worker.due for worker in self._workers if not worker.pid]
+        seconds = min(max(min(moments) - now, 0.0), 3600.0)
+        info = signal.sigtimedwait(_WATCHED, seconds)
+        if info is None or info.si_signo == signal.SIGCHLD:
+            return
+        if info.si_signo == signal.SIGHUP:
+            self._journal.lifecycle("reload")
+            self._send(signal.SIGHUP)
+        else:
+            self._stop()
+
+    def _stop(self) -> None:
+        """Drain; asked a second time, end now."""
+        if self._stopping:
+            self._send(signal.SIGKILL)
+            return
+        self._journal.lifecycle("draining")
+        self._stopping = True
+        self._kill_at = time.monotonic() + self._kill_after
+        self._send(signal.SIGTERM)
+
+    # --- births and deaths ---------------------------------------------------------------------
+
+    def _start(self, worker: Worker) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        supervisor = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            if self._slots:
+                self._slots.unlock()
+            _be_worker(worker.index, self._run_worker, self._journal, supervisor)
+        worker.pid = pid
+        worker.started = time.monotonic()
+        self._journal.lifecycle("worker started", worker=worker.index, pid=pid)
+
+    def _reap(self) -> None:
+        for worker in self._running():
+            pid, status = os.waitpid(worker.pid, os.WNOHANG)
+            if pid:
+                self._buried(worker, os.waitstatus_to_exitcode(status))
+
+    def _buried(self, worker: Worker, status: int) -> None:
+        """`status` below zero is the signal that ended it."""
+        worker.pid = 0
+        counted = 0
+        if self._stopping and status == -signal.SIGTERM:
+            status = 0  # it had nothing to drain yet
+        if self._slots and status:
+            counted = self._slots.count(worker.index)
+        elif self._slots:
+            self._slots.clear(worker.index)
+        if status:
+            self._journal.alert(
+                "worker died", worker=worker.index, status=status, examining=counted
+            )
+        else:
+            self._journal.lifecycle("worker stopped", worker=worker.index)
+        if status == HOPELESS and not self._stopping:
+            self._status = HOPELESS
+            self._stop()
+        now = time.monotonic()
+        if not status or now - worker.started >= GROWN_UP:
+            worker.wait = FIRST_WAIT
+        worker.due = now + worker.wait
+        worker.wait = min(worker.wait * 2, LONGEST_WAIT)
+
+
+def _be_worker(index: int, run_worker: RunWorker, journal: Journal, supervisor: int) -> None:
+    """In the new process: run the worker and never return."""
+    status = BROKEN
+    try:
+        # If the supervisor is killed, drain: nobody would watch us any more.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        # A terminal's ^C reaches us too, but the supervisor turns it into SIGTERM; and a reload
+        # that comes before the worker is ready for it must not be its end.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
+        if os.getppid() == supervisor:
+            status = run_worker(index)
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BaseException as error:
+        journal.trouble("worker", error)
+    finally:
+        # Not sys.exit: what the supervisor registered to happen at its exit is not ours to do.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)

@@ -1,0 +1,350 @@
+"""Workers that really die: started again, counted, drained; content that kills them is found."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from queue import Empty, Queue
+
+import pytest
+
+from gateway.edge.slots import SLOTS, SUSPECTS, Slots
+
+PREAMBLE = '''
+import os, signal, sys, time
+from pathlib import Path
+from gateway.edge.slots import Slots
+from gateway.edge.supervisor import HOPELESS, supervise
+from gateway.journal import Journal
+
+folder = Path(sys.argv[1])
+
+def tell(*words):
+    os.write(1, (repr(words) + "\\n").encode())
+
+def until_told(*ready, done=lambda: 0, reload=lambda: None):
+    """Serve until SIGTERM, as a worker does."""
+    signal.signal(signal.SIGHUP, lambda *_: reload())
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(done()))
+    tell(*ready)
+    while True:
+        signal.pause()
+
+journal = Journal((lambda event, facts: tell(event, dict(facts)),))
+'''
+
+
+class Run:
+    """A supervisor in a process of its own, and what it and its workers tell line by line."""
+
+    def __init__(self, script: str, folder: Path) -> None:
+        path = folder / "script.py"
+        path.write_text(PREAMBLE + textwrap.dedent(script))
+        self.process = subprocess.Popen(
+            [sys.executable, path, folder], stdout=subprocess.PIPE, text=True
+        )
+        self.told: Queue[tuple] = Queue()
+        self.reading = threading.Thread(target=self._read)
+        self.reading.start()
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            self.told.put(ast.literal_eval(line))
+
+    def wait_for(self, *start: object) -> tuple:
+        """The next line that begins with these words; lines before it are passed over."""
+        deadline = time.monotonic() + 15
+        while True:
+            line = self.told.get(timeout=max(0.01, deadline - time.monotonic()))
+            if line[: len(start)] == start:
+                return line
+
+    def quiet(self, *start: object, seconds: float) -> bool:
+        """Whether no such line comes for so long."""
+        deadline = time.monotonic() + seconds
+        try:
+            while True:
+                line = self.told.get(timeout=max(0.001, deadline - time.monotonic()))
+                if line[: len(start)] == start:
+                    return False
+        except Empty:
+            return True
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def end(self) -> int:
+        return self.process.wait(15)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(15)
+        self.reading.join(15)
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def run(tmp_path) -> Iterator[Callable[[str], Run]]:
+    runs = []
+
+    def start(script: str) -> Run:
+        runs.append(Run(script, tmp_path))
+        return runs[-1]
+
+    yield start
+    for started in runs:
+        started.close()
+
+
+SERVING = """
+def worker(index):
+    until_told(
+        "ready", index, os.getpid(),
+        done=lambda: tell("drained", index) or 0,
+        reload=lambda: tell("reloaded", index),
+    )
+
+sys.exit(supervise(2, worker, journal=journal, kill_after=10))
+"""
+
+
+def ready_pids(run: Run) -> dict[int, int]:
+    return {line[1]: line[2] for line in (run.wait_for("ready"), run.wait_for("ready"))}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_they_drain_together(run, number):
+    running = run(SERVING)
+    assert set(ready_pids(running)) == {0, 1}
+    running.signal(number)
+    drained = {running.wait_for("drained")[1], running.wait_for("drained")[1]}
+    assert drained == {0, 1}
+    assert running.end() == 0
+
+
+def test_a_reload_reaches_all(run):
+    running = run(SERVING)
+    ready_pids(running)
+    running.signal(signal.SIGHUP)
+    assert {running.wait_for("reloaded")[1], running.wait_for("reloaded")[1]} == {0, 1}
+
+
+def test_one_that_is_killed_is_replaced_and_the_other_left_alone(run):
+    running = run(SERVING)
+    pids = ready_pids(running)
+    os.kill(pids[1], signal.SIGKILL)
+    died = running.wait_for("alert")
+    assert died[1] == {"what": "worker died", "worker": 1, "status": -9, "examining": 0}
+    assert running.wait_for("ready", 1)[2] != pids[1]
+    os.kill(pids[0], 0)
+    running.signal(signal.SIGTERM)
+    assert running.end() == 0
+
+
+def test_one_that_stops_by_itself_is_replaced_without_alarm(run):
+    running = run(SERVING)
+    pids = ready_pids(running)
+    os.kill(pids[0], signal.SIGTERM)
+    running.wait_for("worker stopped", {"worker": 0})
+    assert running.wait_for("ready", 0)[2] != pids[0]
+
+
+def test_one_that_dies_at_once_is_tried_less_and_less_often(run):
+    running = run("""
+        def worker(index):
+            tell("born", time.monotonic())
+            raise RuntimeError("no luck")
+        sys.exit(supervise(1, worker, journal=journal))
+    """)
+    births = [running.wait_for("born")[1] for _ in range(5)]
+    for number, (earlier, later) in enumerate(pairwise(births)):
+        assert later - earlier >= 0.1 * 2**number
+    running.signal(signal.SIGTERM)
+    assert running.end() == 0
+
+
+def test_one_without_hope_ends_all(run):
+    running = run("""
+        def worker(index):
+            if index == 1:
+                return HOPELESS
+            until_told()
+        sys.exit(supervise(2, worker, journal=journal))
+    """)
+    assert running.end() == 78
+
+
+STUBBORN = """
+def worker(index):
+    signal.signal(signal.SIGTERM, lambda *_: tell("no"))
+    tell("ready", index, os.getpid())
+    while True:
+        signal.pause()
+sys.exit(supervise(1, worker, journal=journal, kill_after={kill_after}))
+"""
+
+
+def test_one_that_does_not_drain_is_killed_in_the_end(run):
+    running = run(STUBBORN.format(kill_after=0.3))
+    running.wait_for("ready")
+    running.signal(signal.SIGTERM)
+    running.wait_for("no")
+    assert running.wait_for("alert")[1]["status"] == -9
+    assert running.end() == 0
+
+
+def test_a_second_request_kills(run):
+    running = run(STUBBORN.format(kill_after=60))
+    running.wait_for("ready")
+    running.signal(signal.SIGTERM)
+    running.wait_for("no")
+    running.signal(signal.SIGTERM)
+    assert running.end() == 0
+
+
+def test_workers_do_not_outlive_a_supervisor_that_is_killed(run):
+    running = run(SERVING)
+    ready_pids(running)
+    running.signal(signal.SIGKILL)
+    assert {running.wait_for("drained")[1], running.wait_for("drained")[1]} == {0, 1}
+
+
+POISON = """
+import hashlib
+slots = Slots(folder / "slots", release="1")
+mine = [hashlib.sha256(name).digest() for name in (b"good", b"poison", b"bystander")]
+
+def worker(index):
+    good, poison, bystander = mine
+    slot = slots.of(index)
+    with slot.examining(good):
+        pass
+    if slots.suspect(poison):
+        until_told("held", index, slots.suspect(good), slots.suspect(bystander))
+    with slot.examining(poison):
+        tell("examining", index)
+        {death}
+
+sys.exit(supervise(1, worker, journal=journal, slots=slots))
+"""
+
+
+@pytest.mark.parametrize(
+    "death",
+    ["os.kill(os.getpid(), signal.SIGKILL)", "os._exit(1)", "os.abort()", "raise MemoryError"],
+)
+def test_content_that_kills_twice_is_not_looked_into_a_third_time(run, death):
+    """What ends by an exception has left its slot by itself, and is not counted."""
+    running = run(POISON.replace("{death}", death))
+    if death.startswith("raise"):
+        assert running.wait_for("alert")[1]["examining"] == 0
+        return
+    for _ in range(2):
+        running.wait_for("examining")
+        assert running.wait_for("alert")[1]["examining"] == 1
+    assert running.wait_for("held") == ("held", 0, False, False)
+    running.signal(signal.SIGTERM)
+    assert running.end() == 0
+
+
+def digest(name: str) -> bytes:
+    return hashlib.sha256(name.encode()).digest()
+
+
+class TestSlots:
+    def test_what_was_examined_to_the_end_is_never_counted(self, tmp_path):
+        slots = Slots(tmp_path / "slots")
+        mine = slots.of(3)
+        for _ in range(3):
+            with mine.examining(digest("a")):
+                pass
+            assert slots.count(3) == 0
+        assert not slots.suspect(digest("a"))
+        slots.close()
+
+    def test_two_deaths_make_suspect_whoever_died(self, tmp_path):
+        slots = Slots(tmp_path / "slots")
+        for worker in (0, 5):
+            assert not slots.suspect(digest("a"))
+            slots.of(worker).examining(digest("a")).__enter__()
+            slots.of(worker).examining(digest("b")).__enter__()
+            assert slots.count(worker) > 0
+        assert slots.suspect(digest("b"))
+        assert not slots.suspect(digest("c"))
+        slots.close()
+
+    def test_only_the_dead_workers_slots_count(self, tmp_path):
+        slots = Slots(tmp_path / "slots")
+        slots.of(1).examining(digest("a")).__enter__()
+        assert slots.count(0) == 0
+        assert slots.count(1) == 1
+        assert slots.count(1) == 0
+        slots.close()
+
+    def test_the_count_outlives_us_all_but_not_an_upgrade(self, tmp_path):
+        for release in ("1", "1", "1"):
+            slots = Slots(tmp_path / "slots", release=release)
+            slots.of(0).examining(digest("a")).__enter__()
+            slots.close()
+        slots = Slots(tmp_path / "slots", release="1")
+        assert slots.suspect(digest("a"))
+        slots.close()
+        slots = Slots(tmp_path / "slots", release="2")
+        assert not slots.suspect(digest("a"))
+        slots.close()
+
+    def test_a_damaged_file_is_begun_anew(self, tmp_path):
+        (tmp_path / "slots").write_bytes(b"\xff" * 1000)
+        slots = Slots(tmp_path / "slots")
+        assert not slots.suspect(digest("a"))
+        slots.close()
+
+    def test_many_at_a_time_and_more_than_there_are_slots(self, tmp_path):
+        slots = Slots(tmp_path / "slots")
+        mine = slots.of(0)
+        running = [mine.examining(digest(str(number))) for number in range(SLOTS + 10)]
+        for examination in running:
+            examination.__enter__()
+        for examination in running[:50]:
+            examination.__exit__(None, None, None)
+        assert slots.count(0) == SLOTS - 50
+        slots.close()
+
+    def test_the_oldest_make_room(self, tmp_path):
+        slots = Slots(tmp_path / "slots")
+        for death in range(SUSPECTS // SLOTS + 2):
+            mine = slots.of(0)
+            for number in range(SLOTS - 1):
+                mine.examining(digest(f"{death}/{number}")).__enter__()
+            mine.examining(digest("poison")).__enter__()
+            assert slots.count(0) == SLOTS
+        assert slots.suspect(digest("poison"))
+        table = {entry for entry, _, _ in slots._table()}
+        assert len(table) == SUSPECTS
+        assert digest("0/0") not in table
+        assert digest("2/0") in table
+        slots.close()
+
+    def test_two_supervisors_cannot_have_the_same(self, tmp_path):
+        slots = Slots(tmp_path / "slots")
+        with pytest.raises(BlockingIOError):
+            Slots(tmp_path / "slots")
+        slots.close()
+        Slots(tmp_path / "slots").close()
+
+    def test_there_is_an_end_to_workers(self, tmp_path):
+        slots = Slots(tmp_path / "slots")
+        with pytest.raises(ValueError, match="64"):
+            slots.of(64)
+        slots.close()
