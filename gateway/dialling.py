@@ -31,15 +31,16 @@ NORTH_AMERICA = 1
 def regions(site: str, language: str, domain: str) -> tuple[str, ...]:
     """The countries whose numbers a letter may give, likeliest first.
 
-    The author's country domain comes first; the site's region next, unless it speaks another
-    language than the letter; then the countries of the letter's language.
+    The author's country domain comes first; the site's region next, unless the letter is in a
+    language not spoken there (English is written everywhere); then the countries of that language.
     """
     order: list[str] = []
     ending = domain.rpartition(".")[2]
     if ending in _COUNTRY_DOMAINS:
         order.append("GB" if ending == "uk" else ending.upper())
     spoken = _REGIONS.get(language, ())
-    order += [site, *spoken] if site in spoken or not spoken else [*spoken, site]
+    at_home = site in spoken or language == "en" or not spoken
+    order += [site, *spoken] if at_home else [*spoken, site]
     return tuple(dict.fromkeys(order))
 
 
@@ -59,8 +60,9 @@ def read(run: str, order: Sequence[str], *, named: bool) -> str | None:
             number = phonenumbers.parse(run, region)
         except phonenumbers.NumberParseException:
             continue
-        if phonenumbers.is_valid_number(number):
-            return None if _is_service(number) else _e164(number)
+        kind = phonenumbers.number_type(number)
+        if kind != phonenumbers.PhoneNumberType.UNKNOWN:  # a valid number has a type
+            return None if _is_service(kind) else _e164(number)
         if possible is None and _is_possible(number):
             possible = number
     return _e164(possible) if possible and (named or international) else None
@@ -86,12 +88,11 @@ def _is_possible(number: PhoneNumber) -> bool:
     return number.country_code != NORTH_AMERICA or (len(national) == 10 and national[0] not in "01")
 
 
-def _is_service(number: PhoneNumber) -> bool:
+def _is_service(kind: int) -> bool:
     import phonenumbers
 
     kinds = phonenumbers.PhoneNumberType
-    service = (kinds.TOLL_FREE, kinds.PREMIUM_RATE, kinds.SHARED_COST, kinds.UAN)
-    return phonenumbers.number_type(number) in service
+    return kind in (kinds.TOLL_FREE, kinds.PREMIUM_RATE, kinds.SHARED_COST, kinds.UAN)
 
 
 def _e164(number: PhoneNumber) -> str:

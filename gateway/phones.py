@@ -39,7 +39,8 @@ class Phone:
 
 
 _RUN = re.compile(
-    r"(?<![\w@=&#+,])(?<![\w]-)\+?\(?\+?\d(?:[ \xa0\u2009\u202f.\-\u2010-\u2013/()]{0,3}\d){6,17}"
+    r"(?<![\w@=&#+,])(?<![\w]-)\+?\(?\+?\d"
+    r"(?:(?!\.[ \xa0])[ \xa0\u2009\u202f.\-\u2010-\u2013/()]{0,3}\d){6,17}"
 )
 _EXTENSION = re.compile(
     r"[ ,;(]{0,3}(?:ext(?:ension|n)?|x|durchwahl|dw|nst|poste|interno|int|anexo|ramal|toestel|tst)"
@@ -176,7 +177,7 @@ def _looks_like_something_else(run: str, before: str, after: str) -> bool:
 
 def _reads_like_one(run: str, before: str, after: str) -> bool:
     """Whether a number without a label is written as phone numbers are."""
-    if _SEVERAL.search(run):
+    if _SEVERAL.search(run[6:]):
         return False
     if run.lstrip("(").startswith("+"):
         return True
@@ -195,7 +196,7 @@ def _alone(before: str, after: str) -> bool:
 
 # With a trunk prefix and groups (0221 123456, 06 12 34 56 78), or North American (212-555-0142).
 _NATIONAL = re.compile(
-    r"\(?0\d{1,5}\)?[ ./\-\xa0]\d{2,9}(?:[ .\-\xa0]\d{1,6}){0,4}|0\d{8,11}"
+    r"\(?0\d{1,5}\)?(?:[ ./\-\xa0]| - )\d{2,9}(?:[ .\-\xa0]\d{1,6}){0,4}|0\d{8,11}"
     r"|\(?[2-9]\d\d\)?[ .\-\xa0]{0,2}\d{3}[ .\-\xa0]\d{4}|1[ .-][2-9]\d\d[ .-]\d{3}[ .-]\d{4}"
-    r"|[6-9]\d\d[ .\xa0]\d{3}[ .\xa0]\d{3}"
+    r"|[6-9]\d\d[ .\xa0]\d{3}[ .\xa0]\d{3}|[6-9]\d\d(?:[ .\xa0]\d\d){3}|[89]\d \d{3} \d\d \d\d"
 )

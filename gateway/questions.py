@@ -27,6 +27,7 @@ _ASKS = re.compile(
 )
 _WANTS_TO_KNOW = re.compile(
     r"\b(?:let (?:me|us) know|tell (?:me|us)|advise(?: me| us)?|confirm|explain(?: to me)?|clarify"
+    r"|state|say|specify"
     r"|(?:would|['’]d) like to know|want to know|need to know|wonder(?:ing)?|inform me)"
     r" (?:by return |please |exactly |as to )?(?:if|whether|when|where|why|how|what|which|who)\b"
     r"|\b(?:sagen|teilen|erkl(?:ä|ae)ren|schreiben|lassen) sie (?:mir|uns)\b.{0,40}\b(?:ob|wann|wo"

@@ -13,45 +13,40 @@ import re2
 
 FOUND_MAX = 10
 
-_KINDS = (
-    # English
-    r"orders?|purchase orders?|po|tickets?|cases?|booking|reservation|confirmation|contract"
-    r"|invoices?|bill|reference|ref|complaint|claim|rma|return|job|incident|service request|quote"
-    # German
-    r"|bestell(?:ung|ungen|nummern?|-?nr|-?id)?|auftr(?:ag|äge|ags-?nummer|ags-?nr|agsnr)"
-    r"|order-?nummer|order-?nr"
-    r"|rechnung(?:en|s-?nummer|s-?nr)?|vertrag(?:s-?nummer|s-?nr)?|buchung(?:s-?nummer|s-?nr"
-    r"|s-?code)?"
-    r"|reservierung(?:s-?nummer|s-?nr)?|vorgang(?:s-?nummer|s-?nr)?|ticket-?nummer|ticket-?nr"
-    r"|fall-?nummer|fall-?nr"
-    r"|aktenzeichen|az|referenz(?:-?nummer|-?nr)?|reklamation(?:s-?nummer)?|zeichen"
-    # French
-    r"|commandes?|cde|dossier|réservation|contrat|factures?|référence|réf|réclamation|billet"
-    # Spanish
-    r"|pedidos?|reserva|contrato|facturas?|referencia|caso|incidencia|expediente|localizador"
-    r"|reclamación|folio"
-    # Italian
-    r"|ordin[ei]|pratica|prenotazione|contratto|fattur[ae]|riferimento|segnalazione|rif|reclamo"
-    # Portuguese
-    r"|encomendas?|faturas?|referência|processo|protocolo|nota fiscal|reclamação|chamado"
-    # Dutch
-    r"|bestelling(?:en)?|bestelnummer|bestelnr|ordernummer|ordernr|zaak(?:nummer)?"
-    r"|dossier(?:nummer|nr)?"
-    r"|boeking(?:snummer|snr)?|reservering(?:snummer)?|contract(?:nummer|nr)|factuur(?:nummer|nr)?"
-    r"|ticketnummer|referentie(?:nummer)?|kenmerk|meldingsnummer|klachtnummer"
-)
-_BETWEEN = (
-    r"(?:no|nr|num|number|numbers|nummer|numéro|numero|número|núm|n|nos|id|ref|reference|code|is"
-    r"|was|are|ist|lautet|lauten|war"
-    r"|est|es|è|é|of|with|mit|der|die|the|con|com|met|avec|le|la|el|il|o|a|het|de|do|da|di|my|mein"
-    r"|meine|under|unter|sous|bajo|in question|date)"
-)
+_KINDS = """
+orders?|purchase orders?|p\\.?o\\.?|tickets?|cases?|booking|reservation|confirmation|contract
+|invoices?|bill|reference|ref|complaint|claim|rma|return|job|incident|request|quote|application|enquiry|query
+|bestell(?:ung|ungen|nummern?|-?nr|-?id)?|auftr(?:ag|äge|ags-?nummer|ags-?nr|agsnr)|order-?(?:nummer
+|nr)|rechnung(?:en|s-?nummer|s-?nr)?|vertrag(?:s-?nummer|s-?nr)?|buchung(?:s-?nummer|s-?nr|s-?code)?
+|reservierung(?:s-?nummer|s-?nr)?|vorgang(?:s-?nummer|s-?nr)?|ticket-?(?:nummer|nr)|fall(?:-?nummer
+|-?nr)?|aktenzeichen|az|referenz(?:-?nummer|-?nr)?|reklamation(?:s-?nummer)?|zeichen|antrag(?:s-?nummer
+|s-?nr)?|anfrage(?:-?nummer)?|meldung(?:s-?nummer)?|angebot(?:s-?nummer)?|schaden(?:s?-?nummer)?
+|commandes?|cde|dossier|réservation|contrat|factures?|référence|réf|réclamation|billet|intervention
+|demande|sinistre|devis
+|pedidos?|reserva|contrato|facturas?|referencia|caso|incidencia|expediente|localizador|reclamación
+|reclamos?|folio|solicitud|orden|boleto|siniestro|presupuesto|avería
+|ordin[ei]|pratica|prenotazione|contratto|fattur[ae]|riferimento|segnalazione|rif|reclamo|richiesta
+|intervento|sinistro|preventivo|biglietto
+|encomendas?|faturas?|referência|processo|protocolo|nota fiscal|reclamação|chamado|ocorrência
+|bilhete|bestelling(?:en)?|bestelnummer|bestelnr|ordernummer|ordernr|zaak(?:nummer)?|dossier(?:nummer|nr)
+|boeking(?:snummer|snr)?|reservering(?:snummer)?|contract(?:nummer|nr)|factuur(?:nummer|nr)?
+|ticketnummer|referentie(?:nummer)?|kenmerk|melding(?:snummer)?|klacht(?:nummer)?|aanvraag(?:nummer)?
+|schade(?:nummer)?|offerte(?:nummer)?
+""".strip().replace("\n", "")
+"""The words for what a number may be a reference to; a line break stands for nothing."""
+
+_BETWEEN = """
+(?:(?:no|nr|num|numbers?|nummer|numéro|numero|número|núm|nos?|n|id|ref|reference|code|date|is|was|are
+|ist|lautet|lauten|war|est|es|è|é|of|with|mit|der|die|the|con|com|met|avec|le|la|el|il|o|a|het|de|do|da
+|di|my|mein|meine|under|unter|sous|bajo|in question|último|última|last)|(?:de|of|di|for|für|voor
+|pour) \\pL{3,15}|(?-i:[A-Z]{2}))
+""".strip().replace("\n", "")
+_GAP = r"[\s:#.°º()\[\]\"'’„“–-]"
 _WRITTEN = (
-    r"[A-Z]{0,8}[-/_.]?[0-9](?:[0-9A-Z]|[-/_.][0-9A-Z]){2,24}|(?-i:[A-Z]{1,5}[0-9][A-Z0-9]{2,10})"
+    r"(?:[A-Z]{0,8}[-/_.]?[0-9](?:[0-9A-Z]|[-/_.][0-9A-Z]){2,24}"
+    r"|(?-i:[A-Z]{1,5}[0-9][A-Z0-9]{2,10}))"
 )
-_JOINT = (
-    r"(?:[ ]?(?:,|;|&|/|\band\b|\bund\b|\bet\b|\by\b|\be\b|\ben\b|\bor\b|\boder\b|\bou\b)[ ]?){1,2}"
-)
+_JOINT = r"(?:[ ]?(?:,|;|&|/|\b(?:and|und|et|y|e|en|or|oder|ou)\b)[ ]?){1,2}"
 
 
 def _compile(pattern: str) -> Any:
@@ -63,15 +58,14 @@ def _compile(pattern: str) -> Any:
 
 _DEFAULT = (
     _compile(
-        rf"(?:^|[^\pL\pN])(?:{_KINDS})(?:[\s:#.°º()\[\]\"'’„“–-]{{1,4}}|[\s:#.°º()-]{{0,4}}(?:{_BETWEEN})[\s:#.°º()-]{{1,4}}|"
-        rf"[\s:#.°º()-]{{1,3}}(?:{_BETWEEN})[\s.:#°º]{{1,3}}(?:{_BETWEEN})[\s:#.°º()-]{{1,4}}"
-        rf"|[\s:#.°º()-]{{1,3}}(?:{_BETWEEN})[\s.:#°º]{{1,3}}(?:{_BETWEEN})[\s.:#°º]{{1,3}}(?:{_BETWEEN})[\s:#.°º()-]{{1,4}})"
-        rf"#?(?P<order>{_WRITTEN})(?P<more>(?:{_JOINT}#?(?:{_WRITTEN})){{0,8}})"
+        rf"(?:^|[^\pL\pN])(?:{_KINDS})(?:{_GAP}{{1,4}}|(?:{_GAP}{{1,3}}{_BETWEEN}){{1,4}}{_GAP}{{1,4}})"
+        rf"#?(?P<order>{_WRITTEN})(?P<more>(?:{_JOINT}#?{_WRITTEN}){{0,8}})"
     ),
     _compile(
         r"(?:^|[^\pL\pN])(?:pnr|localizador|(?:booking|reservation|confirmation|réservation|reserva"
-        r"|prenotazione|buchungs?|reservierungs?|boekings?|reserverings?)-?[ ]?(?:ref(?:erence)?|code"
-        r"|no|nr|number|nummer)?)[\s:#.°º]{1,3}(?P<order>(?-i:[A-Z]{6}))(?:[^\pL\pN]|$)"
+        r"|prenotazione|buchungs?|reservierungs?|boekings?|reserverings?)"
+        r"(?:-?[ ]?(?:ref|reference|code|no|nr|number|nummer)|[ ]?[:#]))"
+        r"[\s:#.°º]{1,3}(?P<order>(?-i:[A-Z]{6}))(?:[^\pL\pN]|$)"
     ),
     _compile(r"(?:^|[\s(\[:])#[ ]?(?P<order>[A-Z]{0,5}-?[0-9][0-9A-Z-]{3,19})"),
 )
