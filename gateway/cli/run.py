@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+import gateway
 from gateway.app import Gateway
-from gateway.cli.common import config_option, load_or_exit
+from gateway.cli.common import config_option, config_path, load_or_exit
 from gateway.configuration import load
 from gateway.edge.logs import set_up
-from gateway.edge.supervisor import Slots, supervise
+from gateway.edge.slots import Slots, WorkerSlots
+from gateway.edge.supervisor import HOPELESS, supervise
 from gateway.intake import Suspects
 from gateway.journal import Journal
 from gateway.settings import Settings
 from gateway.show import terminal
+from gateway.store.opening import store_path
 
 DRAIN = 30.0
 """Seconds that messages under way get to finish after SIGTERM."""
@@ -30,13 +35,29 @@ def command(config: str | None) -> None:
     settings = load_or_exit(config)
     set_up(settings.log)
     workers = worker_count(settings)
-    slots = Slots.create(workers)
-    path = Path(config) if config else None
+    folder = store_path(settings).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    slots = Slots(folder / "examining", release=gateway.__version__)
 
-    def worker(number: int) -> int:
-        return run_worker(settings, path, slots.of(number), shared=workers > 1)
+    def worker(index: int) -> int:
+        watch = Watch(slots, slots.of(index))
+        return run_worker(settings, config_path(config), watch, shared=workers > 1)
 
-    raise SystemExit(supervise(workers, worker, slots))
+    raise SystemExit(supervise(workers, worker, journal=Journal(), slots=slots))
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One worker's view of the content that stood under examination when workers died."""
+
+    slots: Slots
+    own: WorkerSlots
+
+    def suspect(self, digest: bytes) -> bool:
+        return self.slots.suspect(digest)
+
+    def examining(self, digest: bytes) -> AbstractContextManager[None]:
+        return self.own.examining(digest)
 
 
 def worker_count(settings: Settings) -> int:
@@ -46,7 +67,7 @@ def worker_count(settings: Settings) -> int:
     return settings.workers
 
 
-def run_worker(settings: Settings, config: Path | None, suspects: Suspects, *, shared: bool) -> int:
+def run_worker(settings: Settings, config: Path, suspects: Suspects, *, shared: bool) -> int:
     """One worker from start to drained; gives its exit status."""
     try:
         import uvloop
@@ -58,11 +79,9 @@ def run_worker(settings: Settings, config: Path | None, suspects: Suspects, *, s
         return runner.run(serve(settings, config, suspects, shared=shared))
 
 
-async def serve(
-    settings: Settings, config: Path | None, suspects: Suspects, *, shared: bool
-) -> int:
+async def serve(settings: Settings, config: Path, suspects: Suspects, *, shared: bool) -> int:
     journal = Journal(addresses=settings.log.addresses)
-    gateway = Gateway(settings, journal, suspects=suspects)
+    served = Gateway(settings, journal, suspects=suspects)
     stop = asyncio.Event()
     reload = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -70,32 +89,30 @@ async def serve(
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reload.set)
     try:
-        await gateway.start(reuse_port=shared)
+        await served.start(reuse_port=shared)
     except (OSError, ValueError) as error:
         journal.trouble("start", error)
-        return 1
-    reloading = asyncio.create_task(_reload_when_asked(gateway, config, reload, journal))
+        return HOPELESS
+    reloading = asyncio.create_task(_reload_when_asked(served, config, reload, journal))
     await stop.wait()
     reloading.cancel()
-    await gateway.drain(DRAIN)
+    await served.drain(DRAIN)
     return 0
 
 
 async def _reload_when_asked(
-    gateway: Gateway, config: Path | None, asked: asyncio.Event, journal: Journal
+    served: Gateway, config: Path, asked: asyncio.Event, journal: Journal
 ) -> None:
     """A configuration with a mistake changes nothing, and the mistake is told."""
     while True:
         await asked.wait()
         asked.clear()
-        if config is None:
-            continue
         loaded = load(config, os.environ)
         for problem in loaded.problems:
             journal.alert("configuration", problem=terminal(str(problem), limit=400))
         if loaded.settings is None:
             continue
         try:
-            await gateway.reload(loaded.settings)
+            await served.reload(loaded.settings)
         except (OSError, ValueError) as error:
             journal.trouble("reload", error)

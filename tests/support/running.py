@@ -17,7 +17,7 @@ from gateway.settings import Settings, split_host_port
 
 MAIN = """
 hostname: mx1.test.example
-listen: [{{protocol: smtp, address: "127.0.0.1:0"}}]
+listen: [{{protocol: smtp, address: "127.0.0.1:{port}"}}]
 store: sqlite:gateway.db
 dns: {{nameservers: ["{dns}"], timeout: 2s}}
 administrator: admin@inside.example
@@ -136,13 +136,13 @@ def header(octets: bytes, name: str) -> str | None:
 
 def write_configuration(
     folder: Path, dns: str, key: bytes, *, filters: str = FILTERS, more: str = "",
-    shop: str = SHOP,
+    shop: str = SHOP, port: int = 0,
 ) -> Path:  # fmt: skip
     (folder / "shop.pem").write_bytes(key)
     (folder / "shop.yaml").write_text(shop)
     (folder / "hosting.yaml").write_text(HOSTING)
     main = folder / "gateway.yaml"
-    main.write_text(MAIN.format(dns=dns, filters=filters, more=more))
+    main.write_text(MAIN.format(dns=dns, filters=filters, more=more, port=port))
     return main
 
 
