@@ -16,7 +16,7 @@ MAX_READ = 65_536
 MAX_RESULTS = 200
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+\Z")
-_ADDRESS = re.compile(r"(?:[A-Za-z0-9!#$%&'*+^_`{|}~/.-]+)?@[A-Za-z0-9._-]+\Z")
+_ADDRESS = re.compile(r"(?:[A-Za-z0-9!#$%&'*+=?^_`{|}~/.-]+)?@[A-Za-z0-9._-]+\Z")
 _UNSAFE = re.compile(r"[^\x20-\x7e]")
 _NOT_NAME = re.compile(r"[^a-z0-9._-]")
 _WHITE = " \t\r\n"

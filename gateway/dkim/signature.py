@@ -99,14 +99,14 @@ def parse_algorithm(value: str) -> str:
 
 
 def parse_domain(value: str, tag: str) -> str:
-    domain = canonical_domain(unspaced(value))
+    domain = canonical_domain(value)
     if value.endswith(".") or not is_domain(domain) or not _DOMAIN.match(domain):
         raise MalformedError(f"{tag}= is not a domain")
     return domain
 
 
 def parse_selector(value: str) -> str:
-    selector = canonical_domain(unspaced(value))
+    selector = canonical_domain(value)
     if value.endswith(".") or not is_domain(selector) or not _SELECTOR.match(selector):
         raise MalformedError("s= is not a selector")
     return selector
