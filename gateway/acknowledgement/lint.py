@@ -46,7 +46,9 @@ def _breaks(rule: Rule, language: str, words: str, source: str) -> Iterator[tupl
     if rule.code == "mixed address" and not re.search(FORMAL.get(language, r"(?!)"), words):
         return
     if rule.wanted:
-        if patterns and not any(re.search(p, source, re.IGNORECASE) for p in patterns):
+        if language in rule.patterns and not any(
+            re.search(p, source, re.IGNORECASE) for p in patterns
+        ):
             yield 1, ""
         return
     flags = 0 if rule.code == "shouting" else re.IGNORECASE

@@ -15,6 +15,7 @@ WORD_MAX = 25
 
 # Letters of any alphabet, joined by a hyphen or apostrophe; a full stop may end an initial.
 _WORD = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*\.?")
+_BESIDE = " .'’-"
 _NO_NAMES = frozenset(
     """
     admin administrator info contact support service kundenservice kundendienst sales office team
@@ -37,6 +38,8 @@ def plain_name(display_name: str) -> str:
     if not words or len(name) > NAME_MAX or len(words) > WORDS_MAX:
         return ""
     if not all(len(word) <= WORD_MAX and _WORD.fullmatch(word) for word in words):
+        return ""
+    if not all(letter.isalpha() or letter in _BESIDE for letter in name):  # x² is one word to \w
         return ""
     if any(word.strip(".").casefold() in _NO_NAMES for word in words) or len(name) < 2:
         return ""

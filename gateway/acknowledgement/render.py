@@ -268,7 +268,9 @@ class _Loader:
                         "write it, or let the route say 'acknowledge: received'",
                     )
                     return
-                self.problems += lint.check(found[0].path, found[0].source, language, tone)
+                # Behind a form nobody is thanked: the address may be a stranger's.
+                heard = "" if name == FORM else tone
+                self.problems += lint.check(found[0].path, found[0].source, language, heard)
         if base_of(found[0].language) != base_of(language):
             self._tell(
                 found[0].path,

@@ -137,7 +137,7 @@ AROUND: list[tuple[str, dict[str, object], str]] = [
     ("two From fields", {"message": letter("From: kim@cust.example", "From: x@cust.example")},
      "unauthenticated"),
     ("a group", {"message": letter("From: Friends: kim@cust.example;")}, "unauthenticated"),
-    ("nobody", {"message": letter("From: undisclosed-recipients:;")}, "unparsable"),
+    ("nobody", {"message": letter("From: undisclosed-recipients:;")}, "unauthenticated"),
     ("no From at all", {"message": read("To: support@shop.example\n\nx")}, "unauthenticated"),
     (
         "spf temperror, not proven",
