@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,6 +67,16 @@ def parse_sets(fields: Sequence[Field]) -> list[ArcSet]:
         if len(by_instance) != len(instances):
             raise MalformedError(f"a set has no {name}")
     return [ArcSet(i, found[RESULTS][i], found[SIGNATURE][i], found[SEAL][i]) for i in instances]
+
+
+def highest_instance(fields: Sequence[Field]) -> int:
+    """The highest instance that can be read, for the record of a chain without structure."""
+    highest = 0
+    for field in fields:
+        if field.name.strip() in (RESULTS, SIGNATURE, SEAL):
+            with contextlib.suppress(MalformedError):
+                highest = max(highest, instance_of(field))
+    return highest
 
 
 def instance_of(field: Field) -> int:

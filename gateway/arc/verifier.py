@@ -10,6 +10,7 @@ from gateway.arc.chain import (
     ArcSet,
     Seal,
     check_validation,
+    highest_instance,
     parse_message_signature,
     parse_seal,
     parse_sets,
@@ -46,7 +47,7 @@ async def verify_chain(message: Message, resolver: Resolver) -> Chain:
     try:
         sets = parse_sets(message.fields)
     except MalformedError as error:
-        return Chain("fail", str(error))
+        return Chain("fail", str(error), highest_instance(message.fields))
     if not sets:
         return Chain("none", "not sealed")
     try:
