@@ -33,6 +33,8 @@ class PublicKey:
     hashes: tuple[str, ...] | None
     """The hash algorithms of h=; None allows all."""
     flags: frozenset[str]
+    granularity: str = "*"
+    """g= (RFC 4871, 3.6.1), obsolete: the local part of i= that may use the key, `*` for any."""
 
     @property
     def testing(self) -> bool:
@@ -42,6 +44,17 @@ class PublicKey:
     def strict(self) -> bool:
         """t=s: the domain of i= must be that of d=, no subdomain."""
         return "s" in self.flags
+
+    def serves(self, user: str) -> bool:
+        """Whether the owner of a local part may sign with this key.
+
+        RFC 6376 dropped g=; an owner who writes one still means it, so it narrows, never widens.
+        """
+        start, star, end = self.granularity.partition("*")
+        if not star:
+            return bool(start) and user == start
+        long_enough = len(user) >= len(start) + len(end)
+        return long_enough and user.startswith(start) and user.endswith(end)
 
     def verifies(self, signature: bytes, data: bytes) -> bool:
         """Whether this signature over this data (hashed with SHA-256) was made with the key."""
@@ -107,7 +120,11 @@ def _read_key(record: str) -> PublicKey:
     kind = tags.get("k", "rsa")
     key = _load(kind, parse_base64(tags["p"], "key record: p"))
     hashes = tuple(parse_colons(tags["h"])) if "h" in tags else None
-    return PublicKey(kind, key, hashes, frozenset(parse_colons(tags.get("t", ""))))
+    flags = frozenset(parse_colons(tags.get("t", "")))
+    granularity = tags.get("g", "*")
+    if not granularity and "v" not in tags:
+        granularity = "*"  # DomainKeys (RFC 4870, 3.2.3) meant any by an empty one.
+    return PublicKey(kind, key, hashes, flags, granularity)
 
 
 def _load(kind: str, octets: bytes) -> RSAPublicKey | Ed25519PublicKey:

@@ -42,6 +42,8 @@ class Signature:
     expires: int | None
     identity: str
     """The domain of i=, that of d= by default."""
+    user: str = ""
+    """The local part of i=, empty by default."""
 
     def expired(self, now: datetime) -> bool:
         return self.expires is not None and now.timestamp() > self.expires
@@ -53,13 +55,13 @@ def parse_signature(value: bytes) -> Signature:
     require(tags, "v", "a", "b", "bh", "d", "h", "s")
     if tags["v"] != "1":
         raise MalformedError("v= is not 1")
-    signature = read_signature(tags, identity=parse_identity(tags.get("i")))
+    signature = read_signature(tags, *parse_identity(tags.get("i")))
     if not is_same_or_below(signature.identity, signature.domain):
         raise MalformedError("i= is not within d=")
     return signature
 
 
-def read_signature(tags: dict[str, str], identity: str = "") -> Signature:
+def read_signature(tags: dict[str, str], user: str = "", identity: str = "") -> Signature:
     """The tags that DKIM and ARC message signatures share; those required must be there."""
     domain = parse_domain(tags["d"], "d")
     header_form, body_form = parse_forms(tags.get("c", "simple/simple"))
@@ -81,6 +83,7 @@ def read_signature(tags: dict[str, str], identity: str = "") -> Signature:
         length=parse_number(tags["l"], "l", 76) if "l" in tags else None,
         expires=expires,
         identity=identity or domain,
+        user=user,
     )
 
 
@@ -112,14 +115,14 @@ def parse_selector(value: str) -> str:
     return selector
 
 
-def parse_identity(value: str | None) -> str:
-    """The domain of an i= (its local part says nothing to us); empty without i=."""
+def parse_identity(value: str | None) -> tuple[str, str]:
+    """Local part (as written) and domain of an i=; both empty without i=."""
     if value is None:
-        return ""
-    _, at, domain = value.rpartition("@")
+        return "", ""
+    user, at, domain = value.rpartition("@")
     if not at:
         raise MalformedError("i= has no @")
-    return parse_domain(domain, "i")
+    return user, parse_domain(domain, "i")
 
 
 def parse_forms(value: str) -> tuple[str, str]:

@@ -110,6 +110,9 @@ def usable_keys(keys: Sequence[PublicKey], signature: Signature) -> list[PublicK
     usable = [key for key in usable if same or not key.strict]
     if not usable:
         raise MalformedError("i= is a subdomain and the key says t=s")
+    usable = [key for key in usable if key.serves(signature.user)]
+    if not usable:
+        raise MalformedError("key is for another user (g=)")
     return usable
 
 

@@ -258,14 +258,38 @@ async def test_bad_keys_are_permerror(rsa_forge, judge, form, reason):
         "v=DKIM1; {key}; s=*; h=sha1:sha256",
         "v=DKIM1; {key}; t=s",
         "v=DKIM1; {key}; t=y",
-        "v=DKIM1; {key}; g=",
-        "v=DKIM1; {key}; g=jim; x_new=1",
+        "v=DKIM1; {key}; g=*",
+        "{key}; g=",
+        "v=DKIM1; {key}; x_new=1",
         "v=DKIM1; n=for you; {key};",
     ],
 )
 async def test_good_keys(forge, judge, form):
     record = form.format(key=forge.key.record().removeprefix("v=DKIM1; "))
     assert await judge(forge.sign(), forge.zone(record)) == [("pass", "")]
+
+
+@pytest.mark.parametrize(
+    ("granularity", "identity", "passes"),
+    [
+        ("jane", "jane@shop.example", True),
+        ("jane", "Jane@shop.example", False),
+        ("jane", "jim@shop.example", False),
+        ("jane", "@shop.example", False),
+        ("", "jane@shop.example", False),
+        ("", "@shop.example", False),
+        ("*", "@shop.example", True),
+        ("j*e", "jane@shop.example", True),
+        ("jan*ane", "jane@shop.example", False),
+        ("*-news", "shop-news@mail.shop.example", True),
+        ("*-news", "shop@shop.example", False),
+    ],
+)
+async def test_keys_for_one_user(forge, judge, granularity, identity, passes):
+    """RFC 4871's g=: it can only narrow what a key proves."""
+    zone = forge.zone(f"{forge.key.record()}; g={granularity}")
+    expected = ("pass", "") if passes else ("permerror", "key is for another user (g=)")
+    assert await judge(forge.sign(i=identity), zone) == [expected]
 
 
 async def test_no_key(rsa_forge, judge):
