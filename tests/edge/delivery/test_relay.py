@@ -506,13 +506,14 @@ async def test_a_next_hop_that_is_down_is_asked_seldom_and_recovers_by_itself(
     bench, hops, unused_tcp_port
 ):
     breaker = BreakerPolicy(failures=3, first=timedelta(seconds=30))
-    bench.add_hop("mailbox", f"smtp://127.0.0.1:{unused_tcp_port}", connections=1)
+    bench.add_hop("mailbox", f"smtp://127.0.0.1:{unused_tcp_port}", connections=4)
     letters = [await bench.keep("mailbox") for _ in range(20)]
     async with bench.running(breaker=breaker) as relay:
         await bench.until("delivery", 20, outcome="delayed")
         whys = [(await bench.entry(letter)).why for letter in letters]
-        assert sum("No connection" in why for why in whys) == 3
-        assert sum("out of order" in why for why in whys) == 17
+        asked = sum("No connection" in why for why in whys)
+        assert 3 <= asked <= 6  # those under way when the third failed
+        assert sum("out of order" in why for why in whys) == 20 - asked
 
         # New mail while it is down waits too, without a connection being tried.
         late = await bench.keep("mailbox")
@@ -531,6 +532,8 @@ async def test_a_next_hop_that_is_down_is_asked_seldom_and_recovers_by_itself(
         bench.now += timedelta(minutes=10)
         relay.wake()
         await bench.until("delivery", 21, outcome="relayed")
+    # While one letter found out, the others waited and lost no attempt.
+    assert len(bench.told_of("delivery", outcome="delayed")) == 42
     assert len(hop.taken) == 21
     assert bench.told_of("next hop answers again", next_hop="mailbox")
     assert len(bench.told_of("alert", what="next hop out of order")) == 1
@@ -747,7 +750,10 @@ async def test_a_long_delivery_keeps_its_lease(bench, hops, tmp_path):
 
 
 async def test_what_a_dead_worker_had_is_delivered_by_another(bench, hops):
+    reached = asyncio.Event()
+
     async def hang(*_: Any) -> None:
+        reached.set()
         await asyncio.sleep(3600)
 
     hop = await hops.start(on_data=hang)
@@ -755,13 +761,12 @@ async def test_what_a_dead_worker_had_is_delivered_by_another(bench, hops):
     letter = await bench.keep("mailbox")
     dead = bench.relay()
     task = asyncio.create_task(dead.run())
-    await hop.wait_for(lambda: "DATA" in hop.commands)
+    await reached.wait()
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
     hop.on_data = None
     async with bench.running() as relay:
-        await bench.store.entries()
         bench.now += timedelta(minutes=6)
         relay.wake()
         await bench.until("delivery", outcome="relayed", id=letter)

@@ -542,13 +542,16 @@ async def test_whoever_cuts_it_short_knows_whether_the_final_dot_was_said(
 
 
 async def test_a_cancelled_letter_takes_its_connection_with_it(hops, connect):
+    reached = asyncio.Event()
+
     async def hang(*_: Any) -> None:
+        reached.set()
         await asyncio.sleep(60)
 
     hop = await hops.start(on_data=hang)
     client = connect(hop.address)
     task = asyncio.create_task(client.send(job()))
-    await hop.wait_for(lambda: "DATA" in hop.commands)
+    await reached.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -614,16 +617,22 @@ async def test_starttls_that_fails(hops, connect, certificates, tls, taken):
     assert hop.commands.count("STARTTLS") == (1 if taken else 2)
 
 
-async def test_octets_slipped_in_before_tls_are_not_believed(hops, connect):
-    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 hop.example\r\n")
-        await reader.readline()
-        writer.write(b"250-hop.example\r\n250 STARTTLS\r\n")
-        await reader.readline()
-        writer.write(b"220 go\r\n250-hop.example\r\n250 AUTH PLAIN\r\n")
-        await reader.read()
+async def test_octets_slipped_in_before_tls_are_not_believed(hops, connect, certificates):
+    """The server itself goes on to TLS: only the client can notice."""
 
-    sent = await connect(await hops.raw(script), tls="required").send(job())
+    async def slip_in(server: Any, command: str) -> bool:
+        if command == "STARTTLS":
+            server.transport.write(b"220 go\r\n250-hop.example\r\n250 AUTH PLAIN\r\n")
+            push = server.push
+
+            async def not_again(_reply: str) -> None:
+                server.push = push
+
+            server.push = not_again
+        return False
+
+    hop = await hops.start(tls=certificates.server, on_command=slip_in)
+    sent = await connect(hop.address, tls="required", trust=certificates.trust).send(job())
     assert told(sent) == ["delayed 451 4.7.5"]
 
 
