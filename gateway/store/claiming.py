@@ -69,35 +69,30 @@ def claim(
     """Lease up to `limit` letters until `until`; `spooled` opens a content that is in the spool."""
     chosen = _choose(tx.db, now, limit, but_not, backlog_first=backlog_first)
     ready = [due for due in chosen if due.state != "active" or _survives(tx, due, now)]
-    if not ready:
-        return []
     lease = secrets.token_hex(8)
-    numbers = [due.number for due in ready]
-    _mark_late(tx, [due.number for due in ready if due.state == "waiting"], now)
+    # What just became of an expired letter may have ended another one that was chosen.
     rows = tx.db.execute(
-        "UPDATE letters SET state = 'active', lease = ?, due = ? "
-        f"WHERE number IN ({marks(len(numbers))}) RETURNING number, id, message, kind, site, "
-        "next_hop, reverse_path, prefix, cuts, attempts, accepted, smtputf8, answerable, late, "
-        "origin, one_to_one, pressed",
-        (lease, until, *numbers),
+        "UPDATE letters SET state = 'active', lease = ?, due = ?, "
+        "late = CASE WHEN state = 'waiting' THEN 1 ELSE late END "
+        f"WHERE number IN ({marks(len(ready))}) AND due <= ? "
+        "RETURNING number, id, message, kind, site, next_hop, reverse_path, prefix, cuts, "
+        "attempts, accepted, smtputf8, answerable, late, origin, one_to_one, pressed",
+        (lease, until, *(due.number for due in ready), now),
     ).fetchall()
-    by_number = {row[0]: row for row in rows}
-    return _jobs(tx, [by_number[number] for number in numbers], lease, now, spooled)
+    leased = {row[0]: row for row in rows}
+    ready = [due for due in ready if due.number in leased]
+    jobs = _jobs(tx, [leased[due.number] for due in ready], lease, now, spooled)
+    _tell_late(tx, [leased[due.number][1] for due in ready if due.state == "waiting"], jobs, now)
+    return jobs
 
 
-def _mark_late(tx: Transaction, numbers: Sequence[int], now: int) -> None:
-    """Acknowledgements whose letters took too long: from now on the text without a promise."""
-    for number in numbers:
-        (message,) = tx.db.execute(
-            "UPDATE letters SET late = 1 WHERE number = ? RETURNING message", (number,)
-        ).fetchone()
-        (queue_id,) = tx.db.execute(
-            "SELECT queue_id FROM messages WHERE number = ?", (message,)
-        ).fetchone()
-        note(tx, queue_id, now, "late", "acknowledged before its letter was delivered")
-        alert_once(
-            tx, queue_id, now, "letters wait so long that they are acknowledged before delivery"
-        )
+def _tell_late(tx: Transaction, waited: Sequence[str], jobs: Sequence[Job], now: int) -> None:
+    """Acknowledgements whose letters took too long go out now, without a promise."""
+    for job in jobs:
+        if job.letter_id in waited:
+            note(tx, job.queue_id, now, "late", "acknowledged before its letter was delivered")
+            words = "letters wait so long that they are acknowledged before delivery"
+            alert_once(tx, job.queue_id, now, words)
 
 
 def _choose(

@@ -57,7 +57,7 @@ def clean_bodies(tx: Transaction, before: int) -> list[str]:
         f"SELECT number FROM letters WHERE message IN ({among}))",
         numbers,
     )
-    tx.db.execute(f"UPDATE letters SET prefix = '' WHERE message IN ({among})", numbers)
+    tx.db.execute(f"UPDATE letters SET prefix = ? WHERE message IN ({among})", (b"", *numbers))
     return [queue_id for _, queue_id in rows]
 
 

@@ -187,6 +187,7 @@ def mail() -> SimpleNamespace:
         CUSTOMER=CUSTOMER,
         SUPPORT=SUPPORT,
         CONTENT=CONTENT,
+        OK=OK,
         LATER=LATER,
         NEVER=NEVER,
         arrival=arrival,
