@@ -167,6 +167,7 @@ async def open_house(tmp_path: Path) -> AsyncIterator[OpenHouse]:
         smtputf8: bool = False,
         memory: int = 64 << 20,
         address: str = "127.0.0.1:0",
+        reuse_port: bool = False,
         **more: Any,
     ) -> House:
         arrivals: list[Arrival] = []
@@ -191,7 +192,7 @@ async def open_house(tmp_path: Path) -> AsyncIterator[OpenHouse]:
             ids=QueueIds(7),
             **more,
         )
-        bound = await receiver.start()
+        bound = await receiver.start(reuse_port=reuse_port)
         house = House(receiver, bound, budget, arrivals, events, tmp_path / "spool")
         houses.append(house)
         return house
