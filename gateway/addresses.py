@@ -15,7 +15,8 @@ MAILBOXES_MAX = 1000
 """Mailboxes read in one field."""
 
 # What nearly every field is: `a@b`, `<a@b>`, `Name <a@b>` or `"Name" <a@b>`.
-_ADDR_SPEC = r'[^<>@\s"\\,:;()]++@[^<>@\s"\\,:;()]++'
+_ATEXT = r'[^<>@\s"\\,:;()\x00-\x1f\x7f-\x9f\u2028\u2029]++'
+_ADDR_SPEC = _ATEXT + "@" + _ATEXT
 _PLAIN = re.compile(
     r'(?:"([^"\\\x00-\x1f]*+)"[ \t]*|([^"\\<>@,:;()\[\]\x00-\x1f]*+))<(' + _ADDR_SPEC + ")>|"
     "(" + _ADDR_SPEC + ")"

@@ -169,12 +169,12 @@ def unfold(value: bytes) -> str:
 
 def decode(value: bytes) -> str:
     """A field's value as a reader sees it: unfolded, RFC 2047 decoded, no control characters."""
-    return clean(words(unfold(value)))
+    return clean(words(unfold(value))).strip()
 
 
 def clean(text: str) -> str:
     """Control characters and line ends become one space."""
-    return text if text.isprintable() else _CONTROL.sub(" ", text).strip()
+    return text if text.isprintable() else _CONTROL.sub(" ", text)
 
 
 def to_text(octets: bytes) -> str:
@@ -251,8 +251,12 @@ def from_charset(octets: bytes, charset: str) -> str:
     if name is None or name == "cp1252":
         return to_text(octets)
     try:
-        return octets.decode(name)
-    except UnicodeError:
+        text = octets.decode(name)
+    except (UnicodeError, LookupError):  # LookupError: a codec of another kind, bytes to bytes
         return to_text(octets)
-    except Exception:  # a codec of another kind (bytes to bytes)
-        return to_text(octets)
+    return sound(text)
+
+
+def sound(text: str) -> str:
+    """Text without lone surrogates, which no file, database or socket would take."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

@@ -15,7 +15,7 @@ from itertools import chain
 
 import fast_mail_parser
 
-from gateway.header import to_text
+from gateway.header import clean, sound, to_text
 from gateway.message import Attachment, Octets
 
 SMALL = 128 * 1024
@@ -137,7 +137,7 @@ def _fast(raw: bytes) -> Found | None:
             mail.text_html,
             tuple(
                 [
-                    Attachment(item.filename, item.mimetype.lower(), item.encoded_size)
+                    _attachment(item.filename, item.mimetype, item.encoded_size)
                     for item in mail.attachments
                 ]
             ),
@@ -150,6 +150,10 @@ def _fast(raw: bytes) -> Found | None:
         if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
             raise
         return None
+
+
+def _attachment(filename: str, kind: str, size: int) -> Attachment:
+    return Attachment(clean(filename)[:255], clean(kind)[:120].lower(), size)
 
 
 _WARNINGS = {
@@ -184,8 +188,8 @@ def _slow(raw: bytes, defects: list[str]) -> Found | None:
         mail = mailparser.parse_from_bytes(raw)
         categories = sorted(str(category) for category in mail.defects_categories)
         found = Found(
-            [str(part) for part in mail.text_plain],
-            [str(part) for part in mail.text_html],
+            [sound(str(part)) for part in mail.text_plain],
+            [sound(str(part)) for part in mail.text_html],
             tuple(_slow_attachments(mail.attachments)),
         )
     except Exception:  # a message that breaks both parsers is still delivered
@@ -207,15 +211,16 @@ def _slow_attachments(items: Sequence[Mapping[str, object]]) -> Iterator[Attachm
     for item in items:
         payload = item.get("payload")
         size = len(payload) if isinstance(payload, str) else 0
-        kind = str(item.get("mail_content_type") or "application/octet-stream").lower()
-        yield Attachment(str(item.get("filename") or ""), kind, size)
+        kind = sound(str(item.get("mail_content_type") or "application/octet-stream"))
+        yield _attachment(sound(str(item.get("filename") or "")), kind, size)
 
 
 def _join(texts: Sequence[str], bound: int) -> tuple[str, bool]:
     """The parts one below the other, cut at the bound, and whether they were cut."""
     text = texts[0] if len(texts) == 1 else "\n".join(texts)
     cut = len(text) > bound
-    return _mended(text[:bound] if cut else text), cut
+    text = text[:bound].replace("\x00", "")
+    return _mended(text), cut
 
 
 # UTF-8 octets that were read as Windows-1252, which the parser does where no charset is given.
