@@ -41,7 +41,7 @@ reference: .venv/dev
 	$(BIN)/python -m gateway.cli.reference docs/configuration.md
 
 bench: .venv/dev
-	$(BIN)/python -m bench
+	$(BIN)/python tools/bench.py
 
 # What needs the data folder: make data-test DATA=FOLDER
 data-test: .venv/dev
