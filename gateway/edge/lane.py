@@ -20,6 +20,8 @@ class Lane:
         self.breaker = Breaker(breaker)
         self.queue: deque[Job] = deque()
         self.workers = 0
+        self.endings = 0
+        """Attempts that are over but not yet written down."""
         self.left_out = False
         """The last claim was told to give no more letters of this lane."""
         self._hop: NextHop | None = None

@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from gateway.delivery import Attempt, Policy, after
 from gateway.edge.breaker import BreakerPolicy
@@ -26,10 +27,14 @@ from gateway.reply import OUR_TROUBLE, Reply
 from gateway.settings import NextHop
 from gateway.store import Job, Outcome, Settlement, Store, StoreError
 
-BATCH = 64
+BATCH = 128
 """Letters claimed at a time."""
+ENDINGS = 32
+"""Attempts of one lane whose outcome may be on its way to the disk while the next one begins."""
 POLL = 1.0
 """Seconds after which the store is asked even if nobody woke us: other processes change it too."""
+SOON = 0.02
+"""Seconds for which the ends of letters are gathered before the store is asked what follows."""
 RENEWAL = 60.0
 """Seconds between renewals of the leases in hand."""
 SETTLE_WAITS = (0.1, 0.5, 1.0, 2.0, 5.0)
@@ -89,8 +94,10 @@ class Relay:
         self._lanes: dict[str, Lane] = {}
         self._in_hand: dict[str, Job] = {}
         self._workers: set[asyncio.Task[None]] = set()
+        self._endings: set[asyncio.Task[None]] = set()
         self._farewells: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
+        self._soon: asyncio.TimerHandle | None = None
         self._draining = False
         self._alerts = AlertLimiter(journal)
         self._notices = NoticeLimiter()
@@ -126,6 +133,9 @@ class Relay:
             for worker in late:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
+        await asyncio.gather(*self._endings, return_exceptions=True)
+        if self._soon is not None:
+            self._soon.cancel()
         transports = [lane.take_transport() for lane in self._lanes.values()]
         await asyncio.gather(*(each.close() for each in transports if each is not None))
         await asyncio.gather(*self._farewells)
@@ -215,7 +225,21 @@ class Relay:
             broken: Result = "failed" if job.attempts + 1 >= FAULTS else "delayed"
             result = "unknown" if progress.said and job.kind == "acknowledgement" else broken
             tried = _Tried(Sent(everyone(job, result, OUR_TROUBLE)), only_hold=True)
-        await self._end(job, tried)
+        if lane.endings >= ENDINGS:
+            await self._end(job, tried)  # a slow store slows deliveries down
+            return
+        # The connection need not wait for the disk; and the more end at once, the fewer syncs.
+        lane.endings += 1
+        ending = asyncio.create_task(self._end(job, tried))
+        self._endings.add(ending)
+        ending.add_done_callback(partial(self._ended, lane))
+
+    def _ended(self, lane: Lane, ending: asyncio.Task[None]) -> None:
+        lane.endings -= 1
+        self._endings.discard(ending)
+        error = None if ending.cancelled() else ending.exception()
+        if error is not None:
+            self._journal.trouble("relay", error)
 
     async def _try(self, lane: Lane, job: Job, progress: Progress) -> _Tried:
         hop = self._hops(job.next_hop)
@@ -274,7 +298,7 @@ class Relay:
         """Settle an attempt; until that is on disk the lease is kept."""
         now = self._clock()
         settlement = self._conclude(job, tried, now)
-        ended = _ended(settlement)
+        ended = _given_up(settlement)
         if ended and settlement.on_failure == "hold":
             told = any(letter.kind == "notice" for letter in settlement.notices)
             self._notices.noted(job.site, now, told=told)
@@ -319,9 +343,18 @@ class Relay:
                     return False
                 settlement = replace(settlement, notices=())
             else:
-                if settlement.notices:
-                    self._changed.set()
+                if settlement.notices or job.kind == "letter":
+                    self._wake_soon()
                 return True
+
+    def _wake_soon(self) -> None:
+        """What was written down may have made more due: notices, the letter's acknowledgement."""
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(SOON, self._woken)
+
+    def _woken(self) -> None:
+        self._soon = None
+        self._changed.set()
 
     async def _give_back(self, jobs: Sequence[Job]) -> None:
         """They were claimed, but nothing was tried: due again at once."""
@@ -351,7 +384,7 @@ class Relay:
         self._alerts.alert(what, self._clock(), about, **facts)
 
 
-def _ended(settlement: Settlement) -> Sequence[Outcome]:
+def _given_up(settlement: Settlement) -> Sequence[Outcome]:
     """Outcomes of recipients that are given up."""
     over = settlement.retry_at is None
     return [

@@ -456,7 +456,7 @@ async def test_an_acknowledgement_waits_for_its_letter(bench, hops):
         waits_for="q1.1",
         delay=timedelta(minutes=15),
     )
-    async with bench.running() as relay:
+    async with bench.running(poll=3600) as relay:
         await bench.keep("mailbox", also=(own,))
         relay.wake()
         await bench.until("delivery", kind="acknowledgement", outcome="relayed")
