@@ -1,14 +1,17 @@
 """Domain names as text: one spelling for comparing and asking (lower case, A-labels, no final dot).
 
-U-labels are turned into A-labels by IDNA 2008 with the mapping of UTS 46, as browsers do it.
+U-labels become A-labels as UTS 46 does it without its transitional mapping: `ß` stays `ß`, since
+`straße.example` and `strasse.example` may belong to different people. Code points that no registry
+accepts are not refused: such a name just does not exist.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from functools import lru_cache
 
-import idna
-
+_DOTS = re.compile("[\u3002\uff0e\uff61]")
 MAX_NAME = 253
 """Characters of a name as text: 255 octets on the wire (RFC 1035, 2.3.4)."""
 MAX_LABEL = 63
@@ -26,10 +29,16 @@ def _canonical(name: str) -> str:
     name = name.strip().rstrip(".").lower()
     if name.isascii():
         return name
+    name = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).lower())
     try:
-        return idna.encode(name, uts46=True).decode("ascii")
-    except (idna.IDNAError, UnicodeError):
+        return ".".join(_a_label(label) for label in _DOTS.sub(".", name).rstrip(".").split("."))
+    except UnicodeError:
         return name
+
+
+def _a_label(label: str) -> str:
+    """RFC 3492; an ASCII label stays as it is."""
+    return label if label.isascii() else f"xn--{label.encode('punycode').decode('ascii')}"
 
 
 def is_domain(name: str) -> bool:

@@ -5,7 +5,6 @@ import re
 import time
 
 import pytest
-from authres import AuthenticationResultsHeader
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,7 +90,8 @@ PLAIN = st.text("abcdefghij0123456789.-", min_size=1, max_size=20)
 def test_another_library_reads_the_same(values, reason):
     properties = tuple((f"header.x{n}", value) for n, value in enumerate(values))
     field = render(US, [AuthResult("dkim", "fail", properties, reason)])
-    (theirs,) = AuthenticationResultsHeader.parse(field.decode()).results
+    authres = pytest.importorskip("authres")
+    (theirs,) = authres.AuthenticationResultsHeader.parse(field.decode()).results
     assert (theirs.method, theirs.result) == ("dkim", "fail")
     assert [one.value for one in theirs.properties] == values
 
