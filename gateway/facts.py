@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from gateway import dialling, phones, questions, references
@@ -129,7 +130,7 @@ _CALLING = re.compile(
 
 def _best_time(new: str) -> str:
     """A time named in the sentence that speaks of calling, or in the next one."""
-    for match in _CALLING.finditer(new[:8000]):
+    for match in islice(_CALLING.finditer(new[:8000]), 12):
         stretch = new[max(0, match.start() - 60) : match.end() + 140]
         time = _TIME.search(stretch)
         if time:

@@ -7,11 +7,14 @@ stands behind the word for what it is. Customer, member, meter, card and trackin
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import re2
 
 FOUND_MAX = 10
+LOOKED_MAX = 100
+"""References looked at in one text, the same one again and again included."""
 
 _KINDS = """
 orders?|purchase orders?|p\\.?o\\.?|tickets?|cases?|booking|reservation|confirmation|contract
@@ -81,7 +84,7 @@ def find(texts: Sequence[str], patterns: Sequence[Any] = ()) -> tuple[str, ...]:
     for text in texts:
         if not any(map(text.__contains__, "0123456789")):
             continue
-        found = dict.fromkeys(_in(text, patterns))
+        found = dict.fromkeys(islice(_in(text, patterns), LOOKED_MAX))
         if found:
             return tuple(found)[:FOUND_MAX]
     return ()

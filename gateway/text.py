@@ -18,7 +18,7 @@ __all__ = ["Link", "Reading", "plain_letters", "read", "visible"]
 
 TEXT_MAX = 65536
 """Letters of visible text that are read (decisions.md, Bounds)."""
-LINES_MAX = 5000
+LINES_MAX = 3000
 LINKS_MAX = 200
 
 
