@@ -38,19 +38,14 @@ _SUBJECT = re.compile(r"\s*Subject:[ \t]*([^\n]*)\n(.*)", re.DOTALL)
 
 
 def environment() -> ImmutableSandboxedEnvironment:
-    """Strict about unknown names, without a loader, without globals.
+    """Strict about unknown names, without a loader.
 
     Nothing is escaped for HTML: the result is text/plain, where `&amp;` would be wrong words.
     What may not stand in a line of text is taken out of every value before (`words.py`).
     """
-    made = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined,
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
     )
-    made.globals.clear()
-    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +207,7 @@ class _Loader:
             if len(text) > FILE_MAX:
                 raise ValueError(f"it is larger than {FILE_MAX >> 10} KB")
             code = self._environment.compile(text, path.stem, str(path))
-            template = Template.from_code(self._environment, code, {})
+            template = Template.from_code(self._environment, code, {})  # no globals
         except TemplateSyntaxError as error:
             self._tell(path, error.lineno, f"not a template: {error.message}", "mend this line")
         except UnicodeDecodeError:

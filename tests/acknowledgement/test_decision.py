@@ -266,8 +266,9 @@ SIGNED = {
 }
 
 
-def test_declared_form_answers_its_customer() -> None:
-    message = read(FORM_LETTER, "www-data@web.shop.example")
+@pytest.mark.parametrize("path", ["www-data@web.shop.example", "noreply@shop.example"])
+def test_declared_form_answers_its_customer(path: str) -> None:
+    message = read(FORM_LETTER, path)
     found = judge(message, Decision(Action.DELIVER), site=FORM_SITE)
     assert (found.send, found.to, found.template) == (True, "kim@cust.example", "form")
 

@@ -159,6 +159,8 @@ def test_names_of_files(stem: str, parts: tuple[str, ...] | None) -> None:
         ("Subject: x\n\n{{ ''.__class__.__mro__ }}\n", 3, "unsafe"),
         ("Subject: x\n\n{{ site_name.format(1) }}{{ 1 / 0 }}\n", 3, "division by zero"),
         ("Subject: x\n\n{{ range(9) }}\n", 3, "'range' is undefined"),
+        ("Subject: x\n\nHello\n{% if promise %}{{ until }}{% endif %}\n", 4, "'until' is undef"),
+        ("Subject: x\n\nHello\n{{ promise[0] }}\n", 4, "has no element 0"),
         ("Hello\n", 1, "Subject"),
         ("Subject:\n\nHello\n", 1, "its subject must have"),
         ("Subject: x\n\n\n", 1, "its text must have"),
