@@ -23,6 +23,7 @@ from gateway.organisation import (
     SuffixList,
     TreeWalk,
     Walk,
+    find_record,
     registered_domain,
     suffixes,
 )
@@ -90,20 +91,24 @@ class DmarcFilter:
         return verdict_of(findings[0] if len(domains) == 1 else worst(findings))
 
     async def _judge(self, author: str, identifiers: Sequence[Identifier]) -> Finding:
+        exact = next((one for one in identifiers if _passes(one, author)), None)
+        own = await find_record(self._resolver, author)
+        if exact and isinstance(own, DmarcRecord) and own.policy:
+            # 4.10.2: the same domain with a record of its own needs no walk.
+            return _passed(Finding(author, "pass", "", author, own.policy, own.testing), exact)
         walk = await self._organisation.walk(author)
         record = walk.policy_record
         trouble = trouble_of(walk)
         if trouble:
-            exact = next((one for one in identifiers if _passes(one, author)), None)
             return Finding(author, TEMPERROR, trouble, author, aligned=exact)
         aligned, doubt = await self._align(walk, record, identifiers)
         if record is None or record.policy is None:
             reason = "no DMARC record" if record is None else "unusable DMARC record"
             return Finding(author, "none", reason, author, aligned=aligned)
         policy = await self._policy(record, author)
-        finding = Finding(author, "pass", "", record.domain, policy, record.testing, aligned)
+        finding = Finding(author, "pass", "", record.domain, policy, record.testing)
         if aligned:
-            return replace(finding, reason=f"{aligned.method} of {aligned.domain} is aligned")
+            return _passed(finding, aligned)
         if doubt:
             return replace(finding, result=TEMPERROR, reason=doubt)
         return replace(finding, result="fail", reason=_unaligned(author, identifiers))
@@ -279,6 +284,11 @@ def verdict_of(finding: Finding) -> Verdict:
 
 def _passes(one: Identifier, author: str) -> bool:
     return one.result == "pass" and one.domain == author
+
+
+def _passed(finding: Finding, aligned: Identifier) -> Finding:
+    reason = f"{aligned.method} of {aligned.domain} is aligned"
+    return replace(finding, reason=reason, aligned=aligned)
 
 
 def _unaligned(author: str, identifiers: Sequence[Identifier]) -> str:

@@ -75,42 +75,58 @@ class SpfFilter:
         if client is None:
             return verdict_of(SpfResult("none", path.rpartition("@")[2], "no client address"), path)
         now = message.arrival.time
-        by_helo = self._check(client, canonical_domain(helo), f"postmaster@{helo}", helo, now)
+        by_helo = _Question(client, canonical_domain(helo), f"postmaster@{helo}", helo)
         if not path:
-            return verdict_of(await by_helo, path)
-        if not _worth_asking(helo):
-            by_helo.close()
-            return verdict_of(await self._check(client, _domain(path), path, helo, now), path)
-        beside = asyncio.ensure_future(by_helo)
+            return verdict_of(await self._check(by_helo, now), path)
+        by_path = _Question(client, canonical_domain(path.rpartition("@")[2]), path, helo)
+        if not _worth_asking(by_helo.domain):
+            return verdict_of(await self._check(by_path, now), path)
+        beside = self._memory.get(by_helo.key, now)
+        if beside is None:
+            return verdict_of(*await self._check_both(by_path, by_helo, now))
+        return verdict_of(await self._check(by_path, now), path, beside)
+
+    async def _check_both(
+        self, by_path: _Question, by_helo: _Question, now: datetime
+    ) -> tuple[SpfResult, str, SpfResult | None]:
+        """HELO is asked about at the same time, and waited for only a moment longer."""
+        beside = asyncio.ensure_future(self._check(by_helo, now))
         try:
-            result = await self._check(client, _domain(path), path, helo, now)
+            result = await self._check(by_path, now)
             await asyncio.wait([beside], timeout=HELO_WAIT)
         finally:
             finished = beside.done()
             beside.cancel()
-        return verdict_of(result, path, beside.result() if finished else None)
+        return result, by_path.sender, beside.result() if finished else None
 
-    async def _check(
-        self, client: Client, domain: str, sender: str, helo: str, now: datetime
-    ) -> SpfResult:
-        key = (client.text, domain, helo.lower(), sender)
-        known = self._memory.get(key, now)
+    async def _check(self, question: _Question, now: datetime) -> SpfResult:
+        known = self._memory.get(question.key, now)
         if known is None:
-            known = await check_host(self._resolver, client, domain, sender, helo)
-            self._memory.put(key, now, known)
+            known = await check_host(
+                self._resolver, question.client, question.domain, question.sender, question.helo
+            )
+            self._memory.put(question.key, now, known)
         return known
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    client: Client
+    domain: str
+    sender: str
+    helo: str
+
+    @property
+    def key(self) -> Key:
+        return self.client.text, self.domain, self.helo.lower(), self.sender
 
 
 def build(options: Options, services: Services) -> SpfFilter:
     return SpfFilter(services.resolver)
 
 
-def _domain(path: str) -> str:
-    return canonical_domain(path.rpartition("@")[2])
-
-
-def _worth_asking(helo: str) -> bool:
-    return "." in helo and not helo.startswith("[") and is_domain(canonical_domain(helo))
+def _worth_asking(domain: str) -> bool:
+    return "." in domain and not domain.startswith("[") and is_domain(domain)
 
 
 def verdict_of(result: SpfResult, path: str, helo: SpfResult | None = None) -> Verdict:
