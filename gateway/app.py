@@ -42,6 +42,7 @@ from gateway.routing.router import Router
 from gateway.settings import Limits, Settings
 from gateway.signing import Signer
 from gateway.stamp import Stamper
+from gateway.standing import mute_domains
 from gateway.store import Store
 from gateway.store.opening import open_store, store_path
 
@@ -73,15 +74,26 @@ class NoSuspects:
         return nullcontext()
 
 
-def build_parts(
+async def build_parts(
     settings: Settings, resolver: Resolver, secrets: Sequence[bytes], journal: Journal
 ) -> Parts:
     """Build what judges messages. Raises FilterError, ValueError, OSError with the mend."""
+    mute = await mute_domains(settings.sites, resolver)
+    return assemble(settings, resolver, secrets, journal, mute)
+
+
+def assemble(
+    settings: Settings,
+    resolver: Resolver,
+    secrets: Sequence[bytes],
+    journal: Journal,
+    mute: frozenset[str] = frozenset(),
+) -> Parts:
     filters = load(settings.filters, _services(settings, resolver))
     ids = MessageIds(secrets, settings.hostname)
     keys = signers(settings)
     recipients = Recipients(settings.sites, listed_recipients(settings))
-    own = OwnIdentity(recipients.is_ours, ids.looks_ours)
+    own = OwnIdentity(recipients.is_ours, ids.looks_ours, mute)
     stamper = Stamper(
         hostname=settings.hostname,
         header_tags={site.site: site.tags.headers for site in settings.sites},
@@ -191,7 +203,7 @@ class Gateway:
         self.store = await open_store(settings)
         self._resolver = resolver_of(settings)
         self._secrets = await secrets_of(settings, self.store)
-        self._parts = build_parts(settings, self._resolver, self._secrets, self._journal)
+        self._parts = await build_parts(settings, self._resolver, self._secrets, self._journal)
         self.relay = Relay(
             store=self.store,
             hops=lambda name: self._settings.next_hops.get(name),
@@ -273,7 +285,7 @@ class Gateway:
 
     async def reload(self, settings: Settings) -> None:
         """Judge new mail by new settings; listeners, store and limits stay until a restart."""
-        parts = build_parts(settings, self._resolver, self._secrets, self._journal)
+        parts = await build_parts(settings, self._resolver, self._secrets, self._journal)
         self._settings, self._parts = settings, parts
         self._intake = self._build_intake(parts)
         self.relay.policy = self._delivery(parts)
@@ -308,7 +320,7 @@ async def release(settings: Settings, store: Store, id_: str, who: str) -> int:
     journal = Journal(sinks=())
     resolver = resolver_of(settings)
     try:
-        parts = build_parts(settings, resolver, await secrets_of(settings, store), journal)
+        parts = await build_parts(settings, resolver, await secrets_of(settings, store), journal)
         for queue_id in raw:
             await _release_raw(parts, store, queue_id, who)
     finally:

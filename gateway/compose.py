@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from gateway import card
 from gateway.acknowledgement import octets
+from gateway.acknowledgement.decision import FORM
 from gateway.acknowledgement.message_ids import MessageIds
 from gateway.acknowledgement.names import plain_name
 from gateway.acknowledgement.render import Templates, Text
@@ -99,7 +100,7 @@ class Composer:
             site=site,
             calendar=hours,
             recipient=canonical(group.recipients[0]),
-            customer_name=customer_name(message) if group.decision.aligned else "",
+            customer_name="" if found.template == FORM else greeting(message, group),
             promise=found.promise,
             opens=None if is_open else hours.next_opening(now),
             reference=message.arrival.queue_id,
@@ -193,18 +194,17 @@ class Composer:
             irate=group.decision.irate,
             phone=group.call.phone,
             call=self._call(message, verdicts, group, contact) if group.call.wanted else None,
-            claim=self._claim(message, group, contact, conversation),
+            claim=self._claim(message, group, conversation),
         )
 
-    def _claim(
-        self, message: Message, group: Group, contact: str, conversation: str
-    ) -> Claim | None:
+    def _claim(self, message: Message, group: Group, conversation: str) -> Claim | None:
+        """Under the address that is written to: a form writes for many people."""
         if not group.acknowledgement.send:
             return None
         domain = group.acknowledgement.to.rpartition("@")[2].lower()
         return Claim(
             site=group.site,
-            contact=contact,
+            contact=group.acknowledgement.to.lower(),
             conversation=conversation,
             large_provider=domain in self._settings.acknowledgements.large_providers,
             letter_id=f"{message.arrival.queue_id}.{group.suffix}.ack",
@@ -256,6 +256,11 @@ def contact_of(message: Message) -> str:
     """Under whom a letter is remembered: its one author, else its reverse-path."""
     author = message.author
     return author.contact if author else message.arrival.envelope.reverse_path.lower()
+
+
+def greeting(message: Message, group: Group) -> str:
+    """The name to greet by: a proven author's only."""
+    return customer_name(message) if group.decision.aligned else ""
 
 
 def customer_name(message: Message) -> str:

@@ -116,7 +116,7 @@ class Examiner:
         store = await open_store(settings) if history else None
         try:
             secrets = await secrets_of(settings, store) if store else NO_SECRET
-            parts = build_parts(settings, resolver, secrets, Journal(sinks=()))
+            parts = await build_parts(settings, resolver, secrets, Journal(sinks=()))
             yield cls(parts, store, history=history)
         finally:
             if store:

@@ -202,6 +202,17 @@ async def test_a_name_server_in_trouble_is_told_and_stops_nothing(run, letter, z
     assert "pass" not in header(delivered, "Authentication-Results")
 
 
+@pytest.mark.parametrize(("policy", "reason"), [("reject", "no; reason=policy"), ("none", "yes")])
+async def test_unsigned_mail_is_not_sent_where_our_own_record_forbids_it(
+    run, letter, policy, reason
+):
+    zone = {"_dmarc.hosting.example": {"TXT": [f"v=DMARC1; p={policy}"]}}
+    async with run(filters=PLAIN, zone=zone) as running:
+        await running.send(letter(to="info@hosting.example"), "info@hosting.example")
+        (delivered,) = await running.delivered("second")
+    assert header(delivered, "X-Gateway-Acknowledged").startswith(reason)
+
+
 async def test_reload_swaps_the_rules_for_new_mail(run, letter):
     async with run(filters=PLAIN) as running:
         await running.send(letter())
