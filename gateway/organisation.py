@@ -15,6 +15,7 @@ from typing import Protocol
 
 from publicsuffixlist import PublicSuffixList
 
+from gateway.domains import is_same_or_below
 from gateway.resolver import DnsError, Resolver
 
 MAX_LABELS = 8
@@ -187,6 +188,20 @@ class SuffixWalk(Walk):
     @property
     def organisation(self) -> str:
         return registered_domain(self.start)
+
+
+def same_organisation(one: Walk, other: Walk) -> bool | None:
+    """Whether two domains belong together; None when a missing answer could change that.
+
+    A name above both that gave no answer moves both alike, so it does not matter if they agree.
+    """
+    failed = [name for name in {*one.failed, *other.failed} if "." in name]
+    if one.organisation != other.organisation:
+        return None if failed else False
+    for name in failed:
+        if not (is_same_or_below(one.start, name) and is_same_or_below(other.start, name)):
+            return None
+    return True
 
 
 async def find_record(resolver: Resolver, domain: str) -> DmarcRecord | DnsError | None:

@@ -25,6 +25,7 @@ from gateway.organisation import (
     Walk,
     find_record,
     registered_domain,
+    same_organisation,
     suffixes,
 )
 from gateway.resolver import DnsError, Resolver
@@ -210,20 +211,6 @@ def trouble_of(walk: Walk) -> str:
 def doubtful(walk: Walk, domain: str) -> bool:
     """Whether a name above `domain` gave no answer; what a top-level domain says cannot matter."""
     return any("." in name and is_same_or_below(domain, name) for name in walk.failed)
-
-
-def same_organisation(one: Walk, other: Walk) -> bool | None:
-    """Whether two domains belong together; None when a missing answer could change that.
-
-    A name above both that gave no answer moves both alike, so it does not matter if they agree.
-    """
-    failed = [name for name in {*one.failed, *other.failed} if "." in name]
-    if one.organisation != other.organisation:
-        return None if failed else False
-    for name in failed:
-        if not (is_same_or_below(one.start, name) and is_same_or_below(other.start, name)):
-            return None
-    return True
 
 
 def vouched(finding: Finding, verdicts: Verdicts) -> Finding:
