@@ -26,6 +26,8 @@ _COUNTRY_DOMAINS = {
     *("uk", "ie", "au", "nz", "za", "in", "ca", "us", "pl", "se", "no", "dk", "fi", "cz", "gr"),
 }
 NORTH_AMERICA = 1
+FEW_DIGITS = 8
+"""A shorter number is believed only where the library knows it to be valid."""
 
 
 def regions(site: str, language: str, domain: str) -> tuple[str, ...]:
@@ -85,7 +87,9 @@ def _is_possible(number: PhoneNumber) -> bool:
     if reason != phonenumbers.ValidationResult.IS_POSSIBLE:
         return False
     national = str(number.national_number)
-    return number.country_code != NORTH_AMERICA or (len(national) == 10 and national[0] not in "01")
+    if number.country_code == NORTH_AMERICA:
+        return len(national) == 10 and national[0] not in "01"
+    return len(national) >= FEW_DIGITS
 
 
 def _is_service(kind: int) -> bool:

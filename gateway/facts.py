@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from gateway import dialling, phones, questions, references
+from gateway import dialling, phones, phrases, questions, references
 from gateway.acknowledgement.names import plain_name
 from gateway.message import Message
 from gateway.text import Reading, plain_letters, read
@@ -47,8 +47,8 @@ def find(message: Message, *, region: str = "US", order_patterns: Sequence[Any] 
     own = "\n".join((subject, new, signature))
     found = phones.find(
         (
-            phones.Passage(f"{subject}\n\n{new}", 50),
-            phones.Passage(signature, 30),
+            phones.Passage(f"{subject}\n\n{new}", 100),
+            phones.Passage(signature, 60),
             phones.Passage(quoted, 0),
         ),
         dialling.regions(
@@ -80,7 +80,7 @@ def _name(message: Message, reading: Reading) -> str:
             return name
     for line in reading.signature.split("\n")[:4]:
         name = plain_name(line.strip(" ,.-–—"))
-        if name and " " in name:
+        if name and " " in name and not phrases.CLOSING.match(line):
             return name
     return plain_name(message.authors[0].name) if message.authors else ""
 

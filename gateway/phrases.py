@@ -68,7 +68,7 @@ RULE = re.compile(r"[_\-=*–—]{5,200}")
 
 WROTE = re.compile(
     r"(?:\b(?:wrote|writes|schrieb|schreibt|schrieben|écrivait|escribió|escribio|scrisse"
-    r"|escreveu|schreef|schreven)\b|\ba écrit\b|\bha scritto\b|\bha escrit\b).{0,160}:$",
+    r"|escreveu|schreef|schreven|geschreven)\b|\ba écrit\b|\bha scritto\b|\bha escrit\b).{0,160}:$",
     re.IGNORECASE,
 )
 ATTRIBUTION_START = re.compile(

@@ -37,7 +37,7 @@ def sort(lines: Sequence[str]) -> Parts:
     """Sort lines, which may carry the marks of `render`.
 
     A letter without a word of the customer's own is its history (a letter passed on), without
-    that its signature (a reply of contact data only): something is always read.
+    that its signature (a reply of contact data only), or all of it: something is always read.
     """
     kinds = bytearray(len(lines))
     _mark_quotes(lines, kinds)
@@ -48,7 +48,7 @@ def sort(lines: Sequence[str]) -> Parts:
     quoted = _gather(lines, kinds, QUOTED)
     signature = _gather(lines, kinds, SIGNED)
     if not any(map(str.isalnum, new)):
-        new = _letter_within(quoted) or signature or new
+        new = _letter_within(quoted) or signature or "\n".join(map(bare, lines)).strip()
     return Parts(new, quoted, signature)
 
 
@@ -129,7 +129,7 @@ def _rest_is_history(kinds: bytearray, start: int) -> None:
 
 
 def _begins_history(lines: Sequence[str], index: int, text: str) -> bool:
-    if text[0] in "-_=~" or text[-1] == ":":
+    if text[0] in "-_=~#" or text[-1] == ":":
         if phrases.SEPARATOR.fullmatch(text):
             return True
         if phrases.RULE.fullmatch(text):

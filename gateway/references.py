@@ -42,7 +42,7 @@ _BETWEEN = """
 (?:(?:no|nr|num|numbers?|nummer|numéro|numero|número|núm|nos?|n|id|ref|reference|code|date|is|was|are
 |ist|lautet|lauten|war|est|es|è|é|of|with|mit|der|die|the|con|com|met|avec|le|la|el|il|o|a|het|de|do|da
 |di|my|mein|meine|under|unter|sous|bajo|in question|último|última|last)|(?:de|of|di|for|für|voor
-|pour) \\pL{3,15}|(?-i:[A-Z]{2}))
+|pour) \\pL{3,15})
 """.strip().replace("\n", "")
 _GAP = r"[\s:#.°º()\[\]\"'’„“–-]"
 _WRITTEN = (
@@ -62,7 +62,7 @@ def _compile(pattern: str) -> Any:
 _DEFAULT = (
     _compile(
         rf"(?:^|[^\pL\pN])(?:{_KINDS})(?:{_GAP}{{1,4}}|(?:{_GAP}{{1,3}}{_BETWEEN}){{1,4}}{_GAP}{{1,4}})"
-        rf"#?(?P<order>{_WRITTEN})(?P<more>(?:{_JOINT}#?{_WRITTEN}){{0,8}})"
+        rf"(?:(?-i:[A-Z]{{2}}) )?#?(?P<order>{_WRITTEN})(?P<more>(?:{_JOINT}#?{_WRITTEN}){{0,8}})"
     ),
     _compile(
         r"(?:^|[^\pL\pN])(?:pnr|localizador|(?:booking|reservation|confirmation|réservation|reserva"
@@ -82,8 +82,6 @@ def find(texts: Sequence[str], patterns: Sequence[Any] = ()) -> tuple[str, ...]:
     is read only if the earlier ones give none.
     """
     for text in texts:
-        if not any(map(text.__contains__, "0123456789")):
-            continue
         found = dict.fromkeys(islice(_in(text, patterns), LOOKED_MAX))
         if found:
             return tuple(found)[:FOUND_MAX]
