@@ -1,4 +1,4 @@
-"""Delivers what the store holds: claims letters that are due, hands them on, writes down the end.
+"""Delivers what the store holds: claims letters that are due and hands them to their next hops.
 
 Each next hop has a lane of its own with as many workers as it may have connections, so one that
 hangs or is down holds up nobody else. All states live in the store; what is in memory here
@@ -11,21 +11,20 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from gateway.delivery import Attempt, Policy, after
+from gateway.delivery import Policy
+from gateway.edge.book import Book, Tried
 from gateway.edge.breaker import BreakerPolicy
+from gateway.edge.courier import Courier, make_transport
 from gateway.edge.lane import Lane
-from gateway.edge.limiter import AlertLimiter, NoticeLimiter
-from gateway.edge.maildir import Maildir
-from gateway.edge.smtp_client import SmtpClient
+from gateway.edge.limiter import AlertLimiter
 from gateway.edge.transport import Progress, Result, Sent, Transport, everyone
 from gateway.journal import Journal
 from gateway.reply import OUR_TROUBLE, Reply
 from gateway.settings import NextHop
-from gateway.store import Job, Outcome, Settlement, Store, StoreError
+from gateway.store import Job, Store, StoreError
 
 BATCH = 128
 """Letters claimed at a time."""
@@ -37,23 +36,10 @@ SOON = 0.02
 """Seconds for which the ends of letters are gathered before the store is asked what follows."""
 RENEWAL = 60.0
 """Seconds between renewals of the leases in hand."""
-SETTLE_WAITS = (0.1, 0.5, 1.0, 2.0, 5.0)
-"""Seconds between attempts at writing down an outcome; the last one repeats."""
 FAULTS = 3
 """Attempts that may end in a fault of ours before the letter is held."""
 
-NO_SUCH_HOP = Reply(451, "4.3.5", "This next hop is not configured any more")
-SUSPENDED = Reply(451, "4.4.1", "The next hop is out of order and is not asked for a while")
 STOPPED = Reply(451, "4.3.2", "The gateway was stopped during delivery")
-
-
-@dataclass(frozen=True, slots=True)
-class _Tried:
-    """What one attempt came to, and how it bears on the next."""
-
-    sent: Sent
-    not_before: datetime | None = None
-    only_hold: bool = False
 
 
 class Relay:
@@ -79,30 +65,43 @@ class Relay:
         poll: float = POLL,
         renewal: float = RENEWAL,
     ) -> None:
-        self.policy = policy
         self._store = store
-        self._hops = hops
-        self._hostname = hostname
         self._journal = journal
         self._clock = clock
-        self._chance = chance
-        self._make_transport = transport or self._default_transport
         self._breaker = breaker or BreakerPolicy()
         self._batch = batch
         self._poll = poll
         self._renewal = renewal
         self._lanes: dict[str, Lane] = {}
-        self._in_hand: dict[str, Job] = {}
+        self._in_hand: dict[tuple[str, str], Job] = {}
+        """Letters leased to us, by letter id and lease."""
         self._workers: set[asyncio.Task[None]] = set()
         self._endings: set[asyncio.Task[None]] = set()
-        self._farewells: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._soon: asyncio.TimerHandle | None = None
         self._draining = False
-        self._alerts = AlertLimiter(journal)
-        self._notices = NoticeLimiter()
+        alerts = AlertLimiter(journal)
+        self._courier = Courier(
+            hops=hops,
+            transport=transport or partial(make_transport, hostname=hostname, journal=journal),
+            journal=journal,
+            alerts=alerts,
+            clock=clock,
+            recovered=self._employ,
+        )
+        self._book = Book(
+            store=store, policy=policy, journal=journal, alerts=alerts, clock=clock, chance=chance
+        )
 
     # --- the face ---
+
+    @property
+    def policy(self) -> Policy:
+        return self._book.policy
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        self._book.policy = policy
 
     def wake(self) -> None:
         """New mail was kept, or something was made due: look at once."""
@@ -122,6 +121,7 @@ class Relay:
     async def drain(self, seconds: float) -> None:
         """Claim no more, give back what has not begun, let the rest end within `seconds`."""
         self._draining = True
+        self._book.patient = False
         self._changed.set()
         waiting = [job for lane in self._lanes.values() for job in lane.queue]
         for lane in self._lanes.values():
@@ -136,9 +136,7 @@ class Relay:
         await asyncio.gather(*self._endings, return_exceptions=True)
         if self._soon is not None:
             self._soon.cancel()
-        transports = [lane.take_transport() for lane in self._lanes.values()]
-        await asyncio.gather(*(each.close() for each in transports if each is not None))
-        await asyncio.gather(*self._farewells)
+        await self._courier.close(self._lanes.values())
 
     # --- claiming ---
 
@@ -149,8 +147,9 @@ class Relay:
         but_not = frozenset(name for name, lane in self._lanes.items() if lane.left_out)
         try:
             jobs = await self._store.claim(self._clock(), self._batch, but_not=but_not)
-        except StoreError as error:
+        except Exception as error:  # the relay must outlive whatever the store does
             self._journal.trouble("store", error)
+            await asyncio.sleep(self._poll)
             return False
         excess = [job for job in jobs if not self._hand_out(job)]
         await self._give_back(excess)
@@ -163,16 +162,14 @@ class Relay:
             lane = self._lanes[job.next_hop] = Lane(job.next_hop, self._breaker)
         if len(lane.queue) >= lane.connections + self._batch:
             return False
-        self._in_hand[job.letter_id] = job
+        self._in_hand[job.letter_id, job.lease] = job
         lane.add(job)
         self._employ(lane)
         return True
 
     def _employ(self, lane: Lane) -> None:
         """Start workers for the letters that wait in a lane, as many as may be under way."""
-        hop = self._hops(lane.name)
-        if hop is not None:
-            self._transport(lane, hop)
+        self._courier.look_up(lane)
         wanted = min(lane.width(self._clock()), lane.workers + len(lane.queue))
         while lane.workers < wanted:
             lane.workers += 1
@@ -193,7 +190,7 @@ class Relay:
             if jobs:
                 try:
                     await self._store.extend(jobs, self._clock())
-                except StoreError as error:
+                except Exception as error:
                     self._journal.trouble("store", error)
 
     # --- delivering ---
@@ -215,16 +212,16 @@ class Relay:
     async def _attempt(self, lane: Lane, job: Job) -> None:
         progress = Progress()
         try:
-            tried = await self._try(lane, job, progress)
+            tried = await self._courier.carry(lane, job, progress)
         except asyncio.CancelledError:
             result: Result = "unknown" if progress.said else "delayed"
-            await self._end(job, _Tried(Sent(everyone(job, result, STOPPED))))
+            await self._end(job, Tried(Sent(everyone(job, result, STOPPED))))
             raise
         except Exception as error:  # a letter that breaks us is held, and stops no other
             self._journal.trouble("relay", error, job.letter_id)
             broken: Result = "failed" if job.attempts + 1 >= FAULTS else "delayed"
             result = "unknown" if progress.said and job.kind == "acknowledgement" else broken
-            tried = _Tried(Sent(everyone(job, result, OUR_TROUBLE)), only_hold=True)
+            tried = Tried(Sent(everyone(job, result, OUR_TROUBLE)), only_hold=True)
         if lane.endings >= ENDINGS:
             await self._end(job, tried)  # a slow store slows deliveries down
             return
@@ -241,111 +238,15 @@ class Relay:
         if error is not None:
             self._journal.trouble("relay", error)
 
-    async def _try(self, lane: Lane, job: Job, progress: Progress) -> _Tried:
-        hop = self._hops(job.next_hop)
-        if hop is None:
-            self._alert("next hop unknown", job.next_hop)
-            return _Tried(Sent(everyone(job, "delayed", NO_SUCH_HOP)), only_hold=True)
-        breaker = lane.breaker
-        if not job.pressed and not breaker.lets_through(self._clock()):
-            suspended = Sent(everyone(job, "delayed", SUSPENDED), hop_failed=True)
-            return _Tried(suspended, breaker.until)
-        transport = self._transport(lane, hop)
+    # --- ending ---
+
+    async def _end(self, job: Job, tried: Tried) -> None:
+        """Write an attempt down; until that is on disk the lease is kept."""
         try:
-            sent = await transport.send(job, progress)
-        except BaseException:
-            breaker.abandoned()
-            raise
-        for remark in sent.remarks:
-            self._journal.remarked(job.letter_id, job.next_hop, remark)
-        self._judge(lane, sent)
-        return _Tried(sent, breaker.until if sent.hop_failed else None)
-
-    def _judge(self, lane: Lane, sent: Sent) -> None:
-        """What an attempt says about the next hop."""
-        if sent.hop_failed:
-            if lane.breaker.failed(self._clock()):
-                self._alert("next hop out of order", lane.name)
-        elif lane.breaker.succeeded():
-            self._journal.lifecycle("next hop answers again", next_hop=lane.name)
-        else:
-            return
-        self._employ(lane)
-
-    def _transport(self, lane: Lane, hop: NextHop) -> Transport:
-        transport, old = lane.transport(hop, self._make_transport)
-        if old is not None:
-            farewell = asyncio.create_task(old.close())
-            self._farewells.add(farewell)
-            farewell.add_done_callback(self._farewells.discard)
-        return transport
-
-    def _default_transport(self, hop: NextHop) -> Transport:
-        path = hop.maildir
-        if path is None:
-            return SmtpClient(hop, self._hostname)
-        return Maildir(
-            path,
-            self._hostname,
-            trouble=lambda error: self._journal.trouble("maildir", error),
-            limit=hop.timeout.total_seconds(),
-            threads=hop.connections,
-        )
-
-    # --- writing down ---
-
-    async def _end(self, job: Job, tried: _Tried) -> None:
-        """Settle an attempt; until that is on disk the lease is kept."""
-        now = self._clock()
-        settlement = self._conclude(job, tried, now)
-        ended = _given_up(settlement)
-        if ended and settlement.on_failure == "hold":
-            told = any(letter.kind == "notice" for letter in settlement.notices)
-            self._notices.noted(job.site, now, told=told)
-        try:
-            if await self._settle(job, settlement):
-                self._tell(job, settlement, ended)
+            await self._book.enter(job, tried)
         finally:
-            self._in_hand.pop(job.letter_id, None)
-
-    def _conclude(self, job: Job, tried: _Tried, now: datetime) -> Settlement:
-        attempt = Attempt(
-            job=job,
-            outcomes=tried.sent.outcomes,
-            now=now,
-            chance=self._chance(),
-            hop_failed=tried.sent.hop_failed,
-            not_before=tried.not_before,
-            only_hold=tried.only_hold,
-            tell=self._notices.allows(job.site, now),
-            untold=self._notices.untold(job.site),
-        )
-        try:
-            return after(attempt, self.policy)
-        except Exception as error:  # the outcomes must be written down whatever breaks
-            self._journal.trouble("relay", error, job.letter_id)
-            return Settlement(tried.sent.outcomes, now + self.policy.retry.max)
-
-    async def _settle(self, job: Job, settlement: Settlement) -> bool:
-        """Write it down, however often that takes; False when it could not be done."""
-        waits = iter(SETTLE_WAITS)
-        while True:
-            try:
-                await self._store.settle(job, settlement, self._clock())
-            except StoreError as error:
-                self._journal.trouble("store", error, job.letter_id)
-                if self._draining:
-                    return False
-                await asyncio.sleep(next(waits, SETTLE_WAITS[-1]))
-            except Exception as error:  # a notice the store cannot keep must not cost the outcome
-                self._journal.trouble("store", error, job.letter_id)
-                if not settlement.notices:
-                    return False
-                settlement = replace(settlement, notices=())
-            else:
-                if settlement.notices or job.kind == "letter":
-                    self._wake_soon()
-                return True
+            self._in_hand.pop((job.letter_id, job.lease), None)
+        self._wake_soon()
 
     def _wake_soon(self) -> None:
         """What was written down may have made more due: notices, the letter's acknowledgement."""
@@ -365,30 +266,4 @@ class Relay:
         except StoreError as error:
             self._journal.trouble("store", error)
         for job in jobs:
-            self._in_hand.pop(job.letter_id, None)
-
-    def _tell(self, job: Job, settlement: Settlement, ended: Sequence[Outcome]) -> None:
-        """The journal's lines about an attempt."""
-        for outcome in settlement.outcomes:
-            self._journal.delivered(
-                job.letter_id, job.kind, job.next_hop, outcome.result, outcome.reply.code
-            )
-        if not ended:
-            return
-        if job.kind != "letter":
-            self._alert(f"{job.kind} not delivered", job.site, id=job.letter_id)
-        if settlement.on_failure == "hold":
-            self._journal.held(job.letter_id, ended[0].reply.enhanced)
-
-    def _alert(self, what: str, about: str, **facts: str | int) -> None:
-        self._alerts.alert(what, self._clock(), about, **facts)
-
-
-def _given_up(settlement: Settlement) -> Sequence[Outcome]:
-    """Outcomes of recipients that are given up."""
-    over = settlement.retry_at is None
-    return [
-        outcome
-        for outcome in settlement.outcomes
-        if outcome.result == "failed" or (over and outcome.result == "delayed")
-    ]
+            self._in_hand.pop((job.letter_id, job.lease), None)

@@ -12,7 +12,9 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 
-from gateway.edge.smtp_session import BAD_TLS, Session, Ways
+from gateway.edge.smtp_dialogue import Dialogue
+from gateway.edge.smtp_opening import BAD_TLS, Ways, open_session
+from gateway.edge.smtp_session import Session
 from gateway.edge.smtp_wire import TIMED_OUT, Trouble, Wire
 from gateway.edge.transport import Progress, Sent, everyone
 from gateway.reply import Reply
@@ -170,15 +172,14 @@ class SmtpClient:
             server_name=self._hop.host,
             user=self._hop.user,
             password=self._hop.password.get_secret_value(),
-            timeout=self._timeout,
         )
-        session = Session(wire, ways, secure=implicit)
+        dialogue = Dialogue(wire, self._timeout)
         try:
-            await session.greet()
+            extensions = await open_session(dialogue, ways, secure=implicit)
         except BaseException:
-            session.abort()
+            wire.abort()
             raise
-        return session
+        return Session(dialogue, extensions, lmtp=ways.lmtp)
 
     async def _connect(self, context: ssl.SSLContext | None) -> Wire:
         """The first address that takes the connection."""

@@ -257,6 +257,12 @@ async def test_demanded_tls_or_credentials_are_no_fault_of_the_letter(hops, conn
     assert sent.hop_failed
 
 
+async def test_recipients_named_twice_are_one(hops, connect):
+    hop = await hops.start()
+    sent = await connect(hop.address).send(job(LETTER, "a@shop.example", "a@shop.example"))
+    assert told(sent) == ["relayed 250 2.0.0", "relayed 250 2.0.0"]
+
+
 # --- LMTP --------------------------------------------------------------------------------------
 
 
@@ -767,6 +773,13 @@ async def test_no_command_can_be_slipped_in_with_an_address(hops, connect, addre
     assert told(await client.send(job(LETTER, address))) == ["failed 553 5.1.3"]
     assert not hop.taken
     assert "RSET" not in hop.commands
+
+
+async def test_an_impossible_recipient_stops_no_other(hops, connect):
+    hop = await hops.start()
+    sent = await connect(hop.address).send(job(LETTER, "a@b@c>", "b@shop.example"))
+    assert told(sent) == ["failed 553 5.1.3", "relayed 250 2.0.0"]
+    assert hop.taken[0].recipients == ["b@shop.example"]
 
 
 @pytest.mark.parametrize("address", ['"a b"@shop.example', "postmaster", "o'neil+x=y@shop.example"])

@@ -1,0 +1,124 @@
+"""Writes down what attempts at delivery came to: in the store, and a line each in the journal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from gateway.delivery import Attempt, Policy, after
+from gateway.edge.limiter import AlertLimiter, NoticeLimiter
+from gateway.edge.transport import Sent
+from gateway.journal import Journal
+from gateway.store import Job, Outcome, Settlement, Store, StoreError
+
+WAITS = (0.1, 0.5, 1.0, 2.0, 5.0)
+"""Seconds between attempts at writing down an outcome; the last one repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What one attempt came to, and how it bears on the next."""
+
+    sent: Sent
+    not_before: datetime | None = None
+    """The next hop is not asked again before this."""
+    only_hold: bool = False
+    """The failure is ours: no sender hears of it."""
+
+
+class Book:
+    """An outcome that was seen is written down, however often that takes."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        policy: Policy,
+        journal: Journal,
+        alerts: AlertLimiter,
+        clock: Callable[[], datetime],
+        chance: Callable[[], float],
+    ) -> None:
+        self.policy = policy
+        self.patient = True
+        """Try again while the store is in trouble; not when the process is to end."""
+        self._store = store
+        self._journal = journal
+        self._alerts = alerts
+        self._clock = clock
+        self._chance = chance
+        self._notices = NoticeLimiter()
+
+    async def enter(self, job: Job, tried: Tried) -> None:
+        """Settle one attempt, and tell the journal when that is on disk."""
+        now = self._clock()
+        settlement = self._conclude(job, tried, now)
+        ended = _given_up(settlement)
+        if ended and settlement.on_failure == "hold":
+            told = any(letter.kind == "notice" for letter in settlement.notices)
+            self._notices.noted(job.site, now, told=told)
+        if await self._settle(job, settlement):
+            self._tell(job, settlement, ended)
+
+    def _conclude(self, job: Job, tried: Tried, now: datetime) -> Settlement:
+        attempt = Attempt(
+            job=job,
+            outcomes=tried.sent.outcomes,
+            now=now,
+            chance=self._chance(),
+            hop_failed=tried.sent.hop_failed,
+            not_before=tried.not_before,
+            only_hold=tried.only_hold,
+            tell=self._notices.allows(job.site, now),
+            untold=self._notices.untold(job.site),
+        )
+        try:
+            return after(attempt, self.policy)
+        except Exception as error:  # the outcomes must be written down whatever breaks
+            self._journal.trouble("relay", error, job.letter_id)
+            return Settlement(tried.sent.outcomes, now + self.policy.retry.max)
+
+    async def _settle(self, job: Job, settlement: Settlement) -> bool:
+        """False when it could not be done: the letter's lease will run out, and it is repeated."""
+        waits = iter(WAITS)
+        while True:
+            try:
+                await self._store.settle(job, settlement, self._clock())
+            except StoreError as error:
+                self._journal.trouble("store", error, job.letter_id)
+                if not self.patient:
+                    return False
+                await asyncio.sleep(next(waits, WAITS[-1]))
+            except Exception as error:  # a notice the store cannot keep must not cost the outcome
+                self._journal.trouble("store", error, job.letter_id)
+                if not settlement.notices:
+                    return False
+                settlement = replace(settlement, notices=())
+            else:
+                return True
+
+    def _tell(self, job: Job, settlement: Settlement, ended: Sequence[Outcome]) -> None:
+        """The journal's lines about an attempt."""
+        for outcome in settlement.outcomes:
+            self._journal.delivered(
+                job.letter_id, job.kind, job.next_hop, outcome.result, outcome.reply.code
+            )
+        if not ended:
+            return
+        if job.kind != "letter":
+            what = f"{job.kind} not delivered"
+            self._alerts.alert(what, self._clock(), job.site, id=job.letter_id)
+        if settlement.on_failure == "hold":
+            self._journal.held(job.letter_id, ended[0].reply.enhanced)
+
+
+def _given_up(settlement: Settlement) -> Sequence[Outcome]:
+    """Outcomes of recipients that are given up."""
+    over = settlement.retry_at is None
+    return [
+        outcome
+        for outcome in settlement.outcomes
+        if outcome.result == "failed" or (over and outcome.result == "delayed")
+    ]

@@ -1,0 +1,108 @@
+"""Carries one letter to its next hop: looks it up, asks its breaker, uses its transport."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from gateway.edge.book import Tried
+from gateway.edge.lane import Lane
+from gateway.edge.limiter import AlertLimiter
+from gateway.edge.maildir import Maildir
+from gateway.edge.smtp_client import SmtpClient
+from gateway.edge.transport import Progress, Sent, Transport, everyone
+from gateway.journal import Journal
+from gateway.reply import Reply
+from gateway.settings import NextHop
+from gateway.store import Job
+
+NO_SUCH_HOP = Reply(451, "4.3.5", "This next hop is not configured any more")
+SUSPENDED = Reply(451, "4.4.1", "The next hop is out of order and is not asked for a while")
+
+
+def make_transport(hop: NextHop, *, hostname: str, journal: Journal) -> Transport:
+    """The way to a next hop by its address."""
+    path = hop.maildir
+    if path is None:
+        return SmtpClient(hop, hostname)
+    return Maildir(
+        path,
+        hostname,
+        trouble=lambda error: journal.trouble("maildir", error),
+        limit=hop.timeout.total_seconds(),
+        threads=hop.connections,
+    )
+
+
+class Courier:
+    """`hops` gives a next hop by name as it is configured now; `recovered` hears of news about one.
+
+    A next hop that vanished from the configuration delays its letters, since it may come back.
+    """
+
+    def __init__(
+        self,
+        *,
+        hops: Callable[[str], NextHop | None],
+        transport: Callable[[NextHop], Transport],
+        journal: Journal,
+        alerts: AlertLimiter,
+        clock: Callable[[], datetime],
+        recovered: Callable[[Lane], None],
+    ) -> None:
+        self._hops = hops
+        self._make_transport = transport
+        self._journal = journal
+        self._alerts = alerts
+        self._clock = clock
+        self._recovered = recovered
+        self._farewells: set[asyncio.Task[None]] = set()
+
+    def look_up(self, lane: Lane) -> Transport | None:
+        """The lane's transport, a new one when its next hop was configured anew."""
+        hop = self._hops(lane.name)
+        if hop is None:
+            return None
+        transport, old = lane.transport(hop, self._make_transport)
+        if old is not None:
+            farewell = asyncio.create_task(old.close())
+            self._farewells.add(farewell)
+            farewell.add_done_callback(self._farewells.discard)
+        return transport
+
+    async def carry(self, lane: Lane, job: Job, progress: Progress) -> Tried:
+        """One attempt. Raises only for a fault of ours, or when cancelled."""
+        transport = self.look_up(lane)
+        if transport is None:
+            self._alerts.alert("next hop unknown", self._clock(), lane.name)
+            return Tried(Sent(everyone(job, "delayed", NO_SUCH_HOP)), only_hold=True)
+        breaker = lane.breaker
+        if not job.pressed and not breaker.lets_through(self._clock()):
+            suspended = Sent(everyone(job, "delayed", SUSPENDED), hop_failed=True)
+            return Tried(suspended, breaker.until)
+        try:
+            sent = await transport.send(job, progress)
+        except BaseException:
+            breaker.abandoned()
+            raise
+        for remark in sent.remarks:
+            self._journal.remarked(job.letter_id, lane.name, remark)
+        self._judge(lane, sent)
+        return Tried(sent, breaker.until if sent.hop_failed else None)
+
+    def _judge(self, lane: Lane, sent: Sent) -> None:
+        """What an attempt says about the next hop."""
+        if sent.hop_failed:
+            if lane.breaker.failed(self._clock()):
+                self._alerts.alert("next hop out of order", self._clock(), lane.name)
+        elif lane.breaker.succeeded():
+            self._journal.lifecycle("next hop answers again", next_hop=lane.name)
+        else:
+            return
+        self._recovered(lane)
+
+    async def close(self, lanes: Iterable[Lane]) -> None:
+        transports = [lane.take_transport() for lane in lanes]
+        await asyncio.gather(*(each.close() for each in transports if each is not None))
+        await asyncio.gather(*self._farewells)
