@@ -201,6 +201,7 @@ class Gateway:
         """Open the store, build the parts, serve. Raises what `gateway check` would tell."""
         settings = self._settings
         self.store = await open_store(settings)
+        await self.store.reclaim()
         self._resolver = resolver_of(settings)
         self._secrets = await secrets_of(settings, self.store)
         self._parts = await build_parts(settings, self._resolver, self._secrets, self._journal)

@@ -158,6 +158,10 @@ class Store(Protocol):
         """Lease letters that are due, oldest first, none for the next hops in `but_not`."""
         ...
 
+    async def reclaim(self) -> int:
+        """At start: end the leases of workers that live no more; gives how many letters."""
+        ...
+
     async def settle(self, job: Job, settlement: Settlement, now: datetime) -> None: ...
 
     async def extend(self, jobs: Sequence[Job], now: datetime) -> None:

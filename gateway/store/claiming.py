@@ -64,12 +64,13 @@ def claim(
     but_not: frozenset[str],
     spooled: Callable[[str], Octets],
     *,
+    owner: str,
     backlog_first: bool,
 ) -> Sequence[Job]:
     """Lease up to `limit` letters until `until`; `spooled` opens a content that is in the spool."""
     chosen = _choose(tx.db, now, limit, but_not, backlog_first=backlog_first)
     ready = [due for due in chosen if due.state != "active" or _survives(tx, due, now)]
-    lease = secrets.token_hex(8)
+    lease = f"{owner}:{secrets.token_hex(8)}"
     # What just became of an expired letter may have ended another one that was chosen.
     rows = tx.db.execute(
         "UPDATE letters SET state = 'active', lease = ?, due = ?, "
@@ -84,6 +85,19 @@ def claim(
     jobs = _jobs(tx, [leased[due.number] for due in ready], lease, now, spooled)
     _tell_late(tx, [leased[due.number][1] for due in ready if due.state == "waiting"], jobs, now)
     return jobs
+
+
+def end_orphans(tx: Transaction, is_alive: Callable[[str], bool]) -> int:
+    """End the leases whose owner lives no more: they ran out, whatever time was left to them."""
+    leases = tx.db.execute(
+        "SELECT number, lease FROM letters INDEXED BY letters_due "
+        "WHERE due IS NOT NULL AND state = 'active'"
+    ).fetchall()
+    owners = {lease.partition(":")[0] for _, lease in leases}
+    dead = {owner for owner in owners if not is_alive(owner)}
+    orphans = [(number,) for number, lease in leases if lease.partition(":")[0] in dead]
+    tx.db.executemany("UPDATE letters SET due = 0, lease = '' WHERE number = ?", orphans)
+    return len(orphans)
 
 
 def _tell_late(tx: Transaction, waited: Sequence[str], jobs: Sequence[Job], now: int) -> None:

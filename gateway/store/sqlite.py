@@ -44,6 +44,7 @@ from gateway.store import (
 from gateway.store import calls as calls_
 from gateway.store.acknowledgements import Limits, take
 from gateway.store.bodies import INLINE, Spool
+from gateway.store.owner import is_alive, this_process
 from gateway.store.schema import connect, connect_reader, migrate
 from gateway.store.sql import Connection, Transaction, micros, moment_or_none, span
 from gateway.store.writer import Writer
@@ -79,6 +80,7 @@ class SqliteStore:
         self._passing = passing
         """A spool folder that goes with the store."""
         self._turn = False
+        self._owner = this_process()
         self._files = ThreadPoolExecutor(2, thread_name_prefix="spool")
 
     @classmethod
@@ -230,9 +232,13 @@ class SqliteStore:
                 limit,
                 but_not,
                 self._spool.map,
+                owner=self._owner,
                 backlog_first=backlog_first,
             )
         )
+
+    async def reclaim(self) -> int:
+        return await self._write(lambda tx: claiming.end_orphans(tx, is_alive))
 
     async def settle(self, job: Job, settlement: Settlement, now: datetime) -> None:
         time = micros(now)
