@@ -55,7 +55,13 @@ class NewKey:
     name: str
     """`gw._domainkey.shop.example`"""
     record: str
-    """The TXT record's text; over 255 octets a zone file needs it cut in strings."""
+    """The TXT record's text."""
+
+    @property
+    def zone_line(self) -> str:
+        """The record as a zone file has it: cut in strings of at most 255 (RFC 1035, 3.3.14)."""
+        pieces = [self.record[at : at + 250] for at in range(0, len(self.record), 250)]
+        return f"{self.name}. IN TXT ( " + " ".join(f'"{piece}"' for piece in pieces) + " )"
 
 
 class SigningKey:

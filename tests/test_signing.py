@@ -79,6 +79,9 @@ def test_a_new_key_and_its_record(kind):
     signer = Signer("shop.example", "gw", new.pem.decode())
     assert signer.record_name == new.name
     assert signer.key.record() == new.record
+    strings = re.findall(r'"([^"]{1,255})"', new.zone_line)
+    assert new.zone_line.startswith("gw._domainkey.shop.example. IN TXT ( ")
+    assert "".join(strings) == new.record
 
 
 def pem(key, encryption=None) -> bytes:

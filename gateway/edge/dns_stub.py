@@ -12,7 +12,9 @@ import struct
 from collections.abc import Sequence
 
 from gateway.edge.dns_wire import (
+    FORMERR,
     NOERROR,
+    NOTIMP,
     NXDOMAIN,
     Response,
     WireError,
@@ -29,15 +31,11 @@ async def ask(servers: Sequence[str], name: str, kind: str, wait: float) -> Resp
 
     Raises DnsError; the response is NOERROR or NXDOMAIN.
     """
-    try:
-        query = write_question(secrets.randbelow(1 << 16), name, kind)
-    except WireError as error:
-        raise DnsError("not a name") from error
     trouble = "timeout"
     for server in servers:
         try:
             async with asyncio.timeout(wait):
-                response = await _ask_one(*_address(server), query)
+                response = await _ask_server(*_address(server), name, kind)
         except TimeoutError:
             continue
         except (OSError, WireError, asyncio.IncompleteReadError):
@@ -47,6 +45,14 @@ async def ask(servers: Sequence[str], name: str, kind: str, wait: float) -> Resp
             return response
         trouble = "server failure"
     raise DnsError(trouble)
+
+
+async def _ask_server(host: str, port: int, name: str, kind: str) -> Response:
+    number = secrets.randbelow(1 << 16)
+    response = await _ask_one(host, port, write_question(number, name, kind))
+    if response.code in (FORMERR, NOTIMP):  # RFC 6891, 6.2.2: it may know no EDNS
+        response = await _ask_one(host, port, write_question(number, name, kind, edns=False))
+    return response
 
 
 async def _ask_one(host: str, port: int, query: bytes) -> Response:

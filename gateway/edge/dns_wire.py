@@ -50,10 +50,11 @@ class Response:
     answers: tuple[Record, ...]
 
 
-def write_question(number: int, name: str, kind: str) -> bytes:
-    """A recursive query with EDNS. Raises WireError for a name that cannot be asked."""
-    head = struct.pack("!6H", number, WANTED, 1, 0, 0, 1)
-    return head + write_name(name) + struct.pack("!2H", NUMBERS[kind], 1) + _opt()
+def write_question(number: int, name: str, kind: str, *, edns: bool = True) -> bytes:
+    """A recursive query. Raises WireError for a name that cannot be asked."""
+    head = struct.pack("!6H", number, WANTED, 1, 0, 0, 1 if edns else 0)
+    question = write_name(name) + struct.pack("!2H", NUMBERS[kind], 1)
+    return head + question + (_opt() if edns else b"")
 
 
 def read_question(message: bytes) -> Question:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.edge.dns import Cache, NetworkResolver
-from gateway.edge.dns_wire import Record, read_question, write_response
+from gateway.edge.dns_wire import FORMERR, Record, read_question, write_response
 from gateway.edge.zone_server import serve_zone
 from gateway.resolver import Answer, DnsError, Zone
 
@@ -324,4 +324,26 @@ async def test_forged_answers_to_an_odd_name_are_ignored():
         resolver = NetworkResolver([address], 0.3)
         with pytest.raises(DnsError, match="timeout"):
             await resolver.query("a+b.example", "A")
+        await resolver.close()
+
+
+async def test_a_server_without_edns():
+    async def answer(query: bytes) -> bytes:
+        question = read_question(query)
+        if question.room:
+            return write_response(question, FORMERR, [], 1232)
+        return write_response(question, 0, [Record(question.name, "A", 9, "192.0.2.9")], 512)
+
+    async with raw_server(answer) as address:
+        resolver = NetworkResolver([address], 2.0)
+        for name in ("a.example", "a+b.example"):
+            assert (await resolver.query(name, "A")).records == ("192.0.2.9",)
+        await resolver.close()
+
+
+async def test_a_second_server_helps_out():
+    async with serve_zone(ZONE) as good, serve_zone(Silent()) as silent:
+        resolver = NetworkResolver([silent, good], 1.0)
+        assert (await resolver.query("jane+news._spf.shop.example", "A")).records
+        assert (await resolver.query("shop.example", "A")).records
         await resolver.close()
