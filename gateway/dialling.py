@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
 
 _REGIONS = {
-    "en": ("US", "GB", "CA", "AU", "IE", "NZ"),
+    "en": ("US", "GB", "CA", "AU", "IE", "NZ", "ZA", "IN", "NG", "KE", "SG", "MY", "PH", "PK"),
     "de": ("DE", "AT", "CH"),
     "fr": ("FR", "BE", "CH", "CA", "LU"),
     "es": ("ES", "MX", "AR", "CO", "CL", "PE", "US"),
@@ -62,10 +62,16 @@ def read(run: str, order: Sequence[str], *, named: bool) -> str | None:
             number = phonenumbers.parse(run, region)
         except phonenumbers.NumberParseException:
             continue
+        at_home = international or region == order[0]
+        if not at_home and len(str(number.national_number)) < FEW_DIGITS:
+            continue
         kind = phonenumbers.number_type(number)
-        if kind != phonenumbers.PhoneNumberType.UNKNOWN:  # a valid number has a type
-            return None if _is_service(kind) else _e164(number)
-        if possible is None and _is_possible(number):
+        if _is_service(kind):
+            if at_home:
+                return None
+        elif kind != phonenumbers.PhoneNumberType.UNKNOWN or _is_for_fiction(number):
+            return _e164(number)  # a valid number has a type
+        elif possible is None and _is_possible(number):
             possible = number
     return _e164(possible) if possible and (named or international) else None
 
@@ -78,6 +84,15 @@ def _international(run: str) -> tuple[bool, str]:
     if not bare.startswith("+"):
         return False, run
     return True, bare.replace("(0)", "")
+
+
+_FICTION = {44: "7700900", 33: "63998", 49: "17139200"}
+"""By country code, prefixes kept for films and examples, which the library takes for invalid."""
+
+
+def _is_for_fiction(number: PhoneNumber) -> bool:
+    prefix = _FICTION.get(number.country_code or 0)
+    return bool(prefix) and str(number.national_number).startswith(prefix or "")
 
 
 def _is_possible(number: PhoneNumber) -> bool:

@@ -44,7 +44,6 @@ def find(message: Message, *, region: str = "US", order_patterns: Sequence[Any] 
     new = plain_letters(reading.new_text)
     signature = plain_letters(reading.signature)
     quoted = plain_letters(reading.quoted)
-    own = "\n".join((subject, new, signature))
     found = phones.find(
         (
             phones.Passage(f"{subject}\n\n{new}", 100),
@@ -60,7 +59,7 @@ def find(message: Message, *, region: str = "US", order_patterns: Sequence[Any] 
         phone=best.number if best else None,
         extension=best.extension if best else "",
         phones=tuple(_with_extension(phone) for phone in found),
-        orders=references.find((own, quoted), order_patterns),
+        orders=references.find(subject, f"{new}\n{signature}", quoted, order_patterns),
         questions=questions.find(reading.new_text),
         name=_name(message, reading),
         best_time=_best_time(new),

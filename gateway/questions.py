@@ -15,7 +15,11 @@ READ_MAX = 20_000
 """Letters of new text that are searched for questions."""
 
 _ITEM = re.compile(r"[ \t]*(?:[-*•–]|\(?\d{1,2}[.):]|[a-zA-Z][.)])[ \t]")
-_END = re.compile(r"[.!?…。？！]+[\"'”’»)\]]*(?=\s|$)")
+# A full stop behind an abbreviation ends nothing.
+_END = re.compile(
+    r"(?:[!?…。？！]|(?<![ap]\.m)(?<!\b[nN]o)(?<!\b[nN]r)(?<!\b[MD]r)(?<!\bSt)(?<!\bz\.B)(?<!\be\.g)"
+    r"(?<!\bi\.e)(?<!\bca)(?<!\bbzw)\.)[.!?…]*[\"'”’»)\]]*(?=\s|$)"
+)
 _ASKS = re.compile(
     r"(?:and |so |but |also |hi[, ]|hello[, ]|please |just )?(?:"
     r"(?:where|when|how|why|what|who|which)(?:['’]s| (?:is|are|was|were|will|can|could|do|does|did"
@@ -26,7 +30,8 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 _WANTS_TO_KNOW = re.compile(
-    r"\b(?:let (?:me|us) know|tell (?:me|us)|advise(?: me| us)?|confirm|explain(?: to me)?|clarify"
+    r"(?<!not )(?<!n't )(?<!n’t )(?<!never )\b(?:"
+    r"let (?:me|us) know|tell (?:me|us)|advise(?: me| us)?|confirm|explain(?: to me)?|clarify"
     r"|state|say|specify"
     r"|(?:would|['’]d) like to know|want to know|need to know|wonder(?:ing)?|inform me)"
     r" (?:by return |please |exactly |as to )?(?:if|whether|when|where|why|how|what|which|who)\b"

@@ -260,17 +260,17 @@ def test_a_number_is_read_where_it_is_valid() -> None:
     ],
 )
 def test_references(text: str, orders: list[str]) -> None:
-    assert list(references.find((text,))) == orders
+    assert list(references.find("", text)) == orders
 
 
 def test_a_sites_own_patterns_come_first() -> None:
     pattern = re2.compile(r"\bLAMP(?P<order>\d{3})\b")
-    assert references.find(("LAMP123 in order 10423",), (pattern,)) == ("123", "10423")
+    assert references.find("", "LAMP123 in order 10423", "", (pattern,)) == ("123", "10423")
 
 
 def test_history_is_asked_only_if_the_letter_says_nothing() -> None:
-    assert references.find(("order 10423", "order 10424")) == ("10423",)
-    assert references.find(("no number", "order 10424")) == ("10424",)
+    assert references.find("", "order 10423", "order 10424") == ("10423",)
+    assert references.find("", "no number", "order 10424") == ("10424",)
 
 
 # Questions

@@ -1,0 +1,113 @@
+"""The words around a reference, and the shapes of one, in seven languages. For `references`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import re2
+
+_KINDS = """
+orders?|purchase orders?|p\\.?o\\.?|tickets?|cases?|booking|reservation|confirmation|contract
+|invoices?|bill|reference|ref|complaint|claim|rma|return|job|incident|policy|policies|permit|appeal|request|quote|application
+|enquiry|query
+|bestell(?:ung|ungen|nummern?|-?nr|-?id)?|auftr(?:ag|äge|ags-?nummer|ags-?nr|agsnr)|order-?(?:nummer
+|nr)|rechnung(?:en|s-?nummer|s-?nr)?|vertrag(?:s-?nummer|s-?nr)?|buchung(?:s-?nummer|s-?nr|s-?code)?
+|reservierung(?:s-?nummer|s-?nr)?|vorgang(?:s-?nummer|s-?nr)?|ticket-?(?:nummer|nr)|fall(?:-?nummer
+|-?nr)?|aktenzeichen|az|referenz(?:-?nummer|-?nr)?|reklamation(?:s-?nummer)?|zeichen|antrag(?:s-?nummer
+|s-?nr)?|anfrage(?:-?nummer)?|meldung(?:s-?nummer)?|angebot(?:s-?nummer)?|police(?:n-?nummer)?|versicherungsschein(?:-?nummer|-?nr)?|schaden(?:s?-?nummer)?
+|commandes?|cde|police|dossier|réservation|contrat|factures?|référence|réf|réclamation|billet|intervention
+|demande|sinistre|devis
+|pedidos?|reserva|contrato|facturas?|referencia|caso|incidencia|expediente|localizador|reclamación
+|reclamos?|folio|solicitud|póliza|orden|boleto|siniestro|presupuesto|avería
+|ordin[ei]|pratica|polizza|prenotazione|contratto|fattur[ae]|riferimento|segnalazione|rif|reclamo|richiesta
+|intervento|sinistro|preventivo|biglietto
+|encomendas?|apólice|faturas?|referência|processo|protocolo|nota fiscal|reclamação|chamado
+|ocorrência|bilhete|bestelling(?:en)?|bestelnummer|bestelnr|ordernummer|ordernr|zaak(?:nummer)?
+|dossier(?:nummer|nr)
+|boeking(?:snummer|snr)?|reservering(?:snummer)?|contract(?:nummer|nr)|factuur(?:nummer|nr)?
+|ticketnummer|referentie(?:nummer)?|kenmerk|melding(?:snummer)?|klacht(?:nummer)?|aanvraag(?:nummer)?
+|schade(?:nummer)?|polis(?:nummer)?|offerte(?:nummer)?
+""".strip().replace("\n", "")
+"""The words for what a number may be a reference to; a line break stands for nothing."""
+
+_BETWEEN = """
+(?:(?:no|nr|num|numbers?|nummer|numéro|numero|número|núm|nos?|n|id|ref|reference|code|date|is|was|are
+|ist|lautet|lauten|war|est|es|è|é|of|with|mit|der|die|the|con|com|met|avec|le|la|el|il|o|a|het|de|do|da
+|di|my|mein|meine|under|unter|sous|bajo|in question|último|última|last)|(?:de|of|di|for|für|voor
+|pour) \\pL{3,15})
+""".strip().replace("\n", "")
+_GAP = r"[\s:#.°º()\[\]\"'’„“–-]"
+_WRITTEN = (
+    r"(?:[A-Z]{0,8}[-/_.]?[0-9](?:[0-9A-Z]|[-/_.][0-9A-Z]){2,24}"
+    r"|(?-i:[A-Z]{1,5}[0-9][A-Z0-9]{2,10}))"
+)
+_JOINT = r"(?:[ ]?(?:,|;|&|/|\b(?:and|und|et|y|e|en|or|oder|ou)\b)[ ]?){1,2}"
+
+
+def compiled(pattern: str) -> Any:
+    """An RE2 pattern without regard to case: linear in the text, whatever stands in it."""
+    options = re2.Options()
+    options.case_sensitive = False
+    options.log_errors = False
+    return re2.compile(pattern, options)
+
+
+_BEGIN = r"(?:^|[^\pL\pN])"
+_BOOKINGS = (
+    "booking|reservation|confirmation|réservation|reserva|prenotazione|buchungs?|reservierungs?"
+    "|boekings?|reserverings?"
+)
+
+NAMED = (
+    compiled(
+        rf"{_BEGIN}(?:{_KINDS})(?:{_GAP}{{1,4}}|(?:{_GAP}{{1,3}}{_BETWEEN}){{1,4}}{_GAP}{{1,4}})"
+        rf"(?:(?-i:[A-Z]{{2}}) )?#?(?P<order>{_WRITTEN})(?P<more>(?:{_JOINT}#?{_WRITTEN}){{0,8}})"
+    ),
+    compiled(
+        rf"{_BEGIN}(?:pnr|localizador|(?:{_BOOKINGS})"
+        r"(?:-?[ ]?(?:ref|reference|code|no|nr|number|nummer)|[ ]?[:#]))"
+        r"[\s:#.°º]{1,3}(?P<order>(?-i:[A-Z]{6}))(?:[^\pL\pN]|$)"
+    ),
+    compiled(r"(?:^|[\s(\[:])#[ ]?(?P<order>[A-Z]{0,5}-?[0-9][0-9A-Z-]{3,19})"),
+)
+"""A number behind the word for what it is, behind a #, and a booking code of letters only."""
+
+MORE = compiled(rf"{_BEGIN}#?(?P<order>{_WRITTEN})")
+"""The further ones of `orders 10423, 10424 and 10425`."""
+
+CODES = compiled(
+    r"(?:^|[\s(\[,:;\"'])(?P<order>(?-i:"
+    r"[A-Z]{1,5}[-/][0-9]+(?:[-/][0-9A-Z]+){0,4}|[A-Z]{2,4}[0-9]{5,8}|[A-Z]{2,3} [0-9]{6,8}))"
+    r"(?:[\s)\],.:;?!\"']|$)"
+)
+"""What shops number with: MKT-20931, OD/22/7719034, ZX48120, MK 300417."""
+
+SUBJECT_CODES = compiled(
+    r"(?:^|[\s(\[,:;#])(?P<order>[A-Z]{0,5}[-/]?[0-9]{2,}(?:[-/][0-9A-Z]{2,}){0,4})(?:[\s)\],.:;?!]|$)"
+)
+"""A number in a subject says what the letter is about."""
+
+POSTAL = compiled(r"^(?:(?:A|B|D|F|I|L|CH|FL|NL|SE|DK|CZ|PL|SK)-[0-9]{4,5})$")
+"""Postal codes with the country's letter."""
+
+OTHER_THINGS = compiled(
+    rf"{_BEGIN}(?:customer|client|member(?:ship)?|account|acct?|meter|serial|s/n|model|part|article"
+    r"|item|product|sku|card|voucher|coupon|tax|vat|ein|tracking|track|parcel|consignment|shipment"
+    r"|imei|sim|error|code|flight|version|router|device|type|postcode|zip|iban|bic|licen[cs]e|plate"
+    r"|reg|registration|room|iso|en|din|rfc|rx|nhs|pin|password|supply|mpan"
+    r"|kunden?|konto|mitglieds?|z(?:ä|ae)hler|serien|modell|artikel|karten?|steuer|ust|sendungs?|paket"
+    r"|fehler|flug|gutschein|ger(?:ä|ae)te?|typ|kennzeichen|hrb"
+    r"|client|compte|compteur|série|modèle|article|carte|tva|siret|siren|suivi|colis|erreur|vol|adhérent"
+    r"|cliente|cuenta|contador|serie|modelo|artículo|tarjeta|nif|cif|dni|nie|cups|seguimiento|error"
+    r"|vuelo|socio|matrícula|conto|contatore|seriale|modello|articolo|carta|iva|codice|tracciamento"
+    r"|errore|volo|tessera|targa|pod|pdr|conta|série|cartão|contribuinte|cpf|cnpj|rastreio|erro|voo"
+    r"|klant|rekening|meter|serienummer|artikel|kaart|btw|bsn|kvk|zending|track ?(?:&|and) ?trace"
+    r"|fout|vlucht|lid|kenteken)(?:[-. ]?(?:no|nr|number|nummer|num|id|code))?"
+    r"[\s:#.°º(-]{1,4}(?:\pL{1,6}[\s:]{1,2})?$"
+)
+"""Words right before a code that make it no reference."""
+
+DATE_LIKE = compiled(
+    r"^(?:\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}[./-]\d{1,2}[./-]\d{1,2}|\d{1,3}[.,]\d{1,2}"
+    r"|\d{1,2}[./-]\d{1,2}|(?:19|20)\d\d[-/](?:19|20)?\d\d)$"
+)
