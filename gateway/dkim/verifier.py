@@ -139,6 +139,8 @@ def policy(
         return "permerror", "l= is longer than the body"
     if covered < total:
         return "policy", f"l= covers {covered} of {total} octets"
+    if "from" not in reading.by_name:
+        return "policy", "the message has no From"
     for name in SINGLETONS:
         count = len(reading.by_name.get(name, ()))
         if count > 1 and count > signature.names.count(name) > 0:

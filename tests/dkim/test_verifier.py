@@ -373,6 +373,11 @@ async def test_a_second_one_on_top_is_flagged(forge, judge, name):
     assert found == [("policy", f"{name.decode().lower()} stands 2 times")]
 
 
+async def test_a_message_without_an_author_is_not_believed(forge, judge):
+    content = forge.sign(LETTER.partition(b"\r\n")[2])
+    assert await judge(content, forge.zone()) == [("policy", "the message has no From")]
+
+
 async def test_oversigning_refuses_a_second_one(forge, judge):
     content = forge.sign(h="from:from:to:subject:date")
     assert await judge(content, forge.zone()) == [("pass", "")]
