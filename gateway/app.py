@@ -164,6 +164,7 @@ def _services(settings: Settings, resolver: Resolver) -> Services:
         load_scorer=load_shared,
         hostname=settings.hostname,
         trusted_sealers=settings.trusted_sealers,
+        organisational_domain=settings.organisational_domain,
         limits={"signatures": limits.signatures, "text": limits.text, "links": limits.links},
     )
 
