@@ -45,7 +45,7 @@ def command(
 
 
 def _domain_of(site: str, config: str | None) -> str:
-    for known in load_or_exit(config).sites:
-        if known.site == site:
-            return known.domains[0]
-    fail(f"no site is called '{terminal(site)}'; name the domain with --domain")
+    domains = {known.site: known.domains[0] for known in load_or_exit(config).sites}
+    if site not in domains:
+        fail(f"no site is called '{terminal(site)}'; name the domain with --domain")
+    return domains[site]
