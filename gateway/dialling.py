@@ -86,13 +86,13 @@ def _international(run: str) -> tuple[bool, str]:
     return True, bare.replace("(0)", "")
 
 
-_FICTION = {44: "7700900", 33: "63998", 49: "17139200"}
+_FICTION = {44: ("7700900", "1632960"), 33: ("63998",), 49: ("17139200",)}
 """By country code, prefixes kept for films and examples, which the library takes for invalid."""
 
 
 def _is_for_fiction(number: PhoneNumber) -> bool:
-    prefix = _FICTION.get(number.country_code or 0)
-    return bool(prefix) and str(number.national_number).startswith(prefix or "")
+    prefixes = _FICTION.get(number.country_code or 0, ())
+    return str(number.national_number).startswith(prefixes) if prefixes else False
 
 
 def _is_possible(number: PhoneNumber) -> bool:

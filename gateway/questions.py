@@ -34,7 +34,8 @@ _WANTS_TO_KNOW = re.compile(
     r"let (?:me|us) know|tell (?:me|us)|advise(?: me| us)?|confirm|explain(?: to me)?|clarify"
     r"|state|say|specify"
     r"|(?:would|['’]d) like to know|want to know|need to know|wonder(?:ing)?|inform me)"
-    r" (?:by return |please |exactly |as to )?(?:if|whether|when|where|why|how|what|which|who)\b"
+    r" (?:by return |please |exactly |as to |also |too |for )?"
+    r"(?:if|whether|when|where|why|how|what|which|who)\b"
     r"|\b(?:sagen|teilen|erkl(?:ä|ae)ren|schreiben|lassen) sie (?:mir|uns)\b.{0,40}\b(?:ob|wann|wo"
     r"|warum|wie|was|welche\w?|wer)\b"
     r"|\b(?:w(?:ü|ue)rde|m(?:ö|oe)chte|wollte|will) (?:gerne? )?(?:ich )?(?:gerne? )?wissen\b"
@@ -55,7 +56,8 @@ _WANTS_TO_KNOW = re.compile(
     re.IGNORECASE,
 )
 _RHETORICAL = re.compile(
-    r"(?:are you (?:kidding|joking|serious|for real|out of your|people)\b|you(?:['’]re"
+    r"(?:(?:or )?are you (?:calling|kidding|joking|serious|for real|out of your|people)\b"
+    r"|you(?:['’]re"
     r"| are) (?:kidding|joking)|is (?:this|that) (?:a|some kind of|your idea of a"
     r"|supposed to be a) (?:joke|prank)"
     r"|(?:really|seriously|honestly|huh|right|hello|what|why|ok|okay|eh|no|yes|and|so|well)\?"

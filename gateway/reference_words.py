@@ -8,18 +8,19 @@ import re2
 
 _KINDS = """
 orders?|purchase orders?|p\\.?o\\.?|tickets?|cases?|booking|reservation|confirmation|contract
-|invoices?|bill|reference|ref|complaint|claim|rma|return|job|incident|policy|policies|permit|appeal|request|quote|application
+|invoices?|bill|reference|ref\\.?|complaint|claim|rma|return|job|incident|tkt|work order|wo
+|policy|policies|permit|appeal|request|quote|application
 |enquiry|query
-|bestell(?:ung|ungen|nummern?|-?nr|-?id)?|auftr(?:ag|äge|ags-?nummer|ags-?nr|agsnr)|order-?(?:nummer
-|nr)|rechnung(?:en|s-?nummer|s-?nr)?|vertrag(?:s-?nummer|s-?nr)?|buchung(?:s-?nummer|s-?nr|s-?code)?
-|reservierung(?:s-?nummer|s-?nr)?|vorgang(?:s-?nummer|s-?nr)?|ticket-?(?:nummer|nr)|fall(?:-?nummer
-|-?nr)?|aktenzeichen|az|referenz(?:-?nummer|-?nr)?|reklamation(?:s-?nummer)?|zeichen|antrag(?:s-?nummer
-|s-?nr)?|anfrage(?:-?nummer)?|meldung(?:s-?nummer)?|angebot(?:s-?nummer)?|police(?:n-?nummer)?|versicherungsschein(?:-?nummer|-?nr)?|schaden(?:s?-?nummer)?
-|commandes?|cde|police|dossier|réservation|contrat|factures?|référence|réf|réclamation|billet|intervention
+|bestell(?:ung|ungen|nummern?|-?nr\\.?|-?id)?|auftr(?:ag|äge|ags-?nummer|ags-?nr\\.?|agsnr)|order-?(?:nummer
+|nr)|rechnung(?:en|s-?nummer|s-?nr\\.?)?|vertrag(?:s-?nummer|s-?nr\\.?)?|buchung(?:s-?nummer|s-?nr\\.?|s-?code)?
+|reservierung(?:s-?nummer|s-?nr\\.?)?|vorgang(?:s-?nummer|s-?nr\\.?)?|ticket-?(?:nummer|nr)|fall(?:-?nummer
+|-?nr\\.?)?|aktenzeichen|az|referenz(?:-?nummer|-?nr\\.?)?|reklamation(?:s-?nummer)?|zeichen|antrag(?:s-?nummer
+|s-?nr\\.?)?|anfrage(?:-?nummer)?|meldung(?:s-?nummer)?|angebot(?:s-?nummer)?|police(?:n-?nummer)?|versicherungsschein(?:-?nummer|-?nr\\.?)?|schaden(?:s?-?nummer)?
+|commandes?|cde|police|dossier|réservation|contrat|factures?|référence|réf\\.?|réclamation|billet|intervention
 |demande|sinistre|devis
 |pedidos?|reserva|contrato|facturas?|referencia|caso|incidencia|expediente|localizador|reclamación
 |reclamos?|folio|solicitud|póliza|orden|boleto|siniestro|presupuesto|avería
-|ordin[ei]|pratica|polizza|prenotazione|contratto|fattur[ae]|riferimento|segnalazione|rif|reclamo|richiesta
+|ordin[ei]|pratica|polizza|prenotazione|contratto|fattur[ae]|riferimento|segnalazione|rif\\.?|reclamo|richiesta
 |intervento|sinistro|preventivo|biglietto
 |encomendas?|apólice|faturas?|referência|processo|protocolo|nota fiscal|reclamação|chamado
 |ocorrência|bilhete|bestelling(?:en)?|bestelnummer|bestelnr|ordernummer|ordernr|zaak(?:nummer)?
@@ -31,12 +32,12 @@ orders?|purchase orders?|p\\.?o\\.?|tickets?|cases?|booking|reservation|confirma
 """The words for what a number may be a reference to; a line break stands for nothing."""
 
 _BETWEEN = """
-(?:(?:no|nr|num|numbers?|nummer|numéro|numero|número|núm|nos?|n|id|ref|reference|code|date|is|was|are
-|ist|lautet|lauten|war|est|es|è|é|of|with|mit|der|die|the|con|com|met|avec|le|la|el|il|o|a|het|de|do|da
-|di|my|mein|meine|under|unter|sous|bajo|in question|último|última|last)|(?:de|of|di|for|für|voor
-|pour) \\pL{3,15})
+(?:(?:no|nr|num|nbr|n|nos|nrs|id|ref|réf|rif)\\.?|(?:numbers?|nummer|numéro|numero|número|núm|reference
+|code|date|is|was|are|ist|lautet|lauten|war|est|es|è|é|of|with|mit|der|die|the|con|com|met|avec|le|la
+|el|il|o|a|het|de|do|da|di|my|mein|meine|under|unter|sous|bajo|in question|último|última|last)
+|(?:de|of|di|for|für|voor|pour) \\pL{3,15})
 """.strip().replace("\n", "")
-_GAP = r"[\s:#.°º()\[\]\"'’„“–-]"
+_GAP = r"[\s:#°º()\[\]\"'’„“–-]"
 _WRITTEN = (
     r"(?:[A-Z]{0,8}[-/_.]?[0-9](?:[0-9A-Z]|[-/_.][0-9A-Z]){2,24}"
     r"|(?-i:[A-Z]{1,5}[0-9][A-Z0-9]{2,10}))"
@@ -82,13 +83,35 @@ CODES = compiled(
 )
 """What shops number with: MKT-20931, OD/22/7719034, ZX48120, MK 300417."""
 
+_PARTS = r"(?-i:[0-9A-Z]{1,10}(?:[-/][0-9A-Z]{1,10}){1,4})"
+_REFER = (
+    "under|re|ref|for|from|on|about|regarding|is|unter|zu|für|wegen|sous|pour|para|por|per|onder"
+    "|voor"
+)
+CODES_IN_PLACE = compiled(
+    rf"(?:^|[.!?\n][ ]*|[(\[][ ]?|\b(?:{_REFER})[: ]+)"
+    rf"(?P<order>{_PARTS}|(?-i:[A-Z]{{1,3}} [0-9]{{4,8}}))(?:[)\],.;?!\n]|[ ][^0-9]|$)"
+)
+"""Codes of any shape where a code stands: alone, in brackets, behind `under` or `for`."""
+
+REFERRED = compiled(r"\b(?:under|re|ref|for|from|about|unter|zu|für|sous|onder|voor)[: ]+$")
+"""Words behind which even three and four digits are a reference."""
+
 SUBJECT_CODES = compiled(
-    r"(?:^|[\s(\[,:;#])(?P<order>[A-Z]{0,5}[-/]?[0-9]{2,}(?:[-/][0-9A-Z]{2,}){0,4})(?:[\s)\],.:;?!]|$)"
+    rf"(?:^|[\s(\[,:;#])(?P<order>{_PARTS}|[A-Z]{{0,5}}[-/]?[0-9]{{3,}})(?:[\s)\],.:;?!]|$)"
 )
 """A number in a subject says what the letter is about."""
 
-POSTAL = compiled(r"^(?:(?:A|B|D|F|I|L|CH|FL|NL|SE|DK|CZ|PL|SK)-[0-9]{4,5})$")
+POSTAL = compiled(r"^(?:(?:A|B|L|CH|FL|DK|NL)-[0-9]{4}|(?:D|F|I|E|SE|FI|CZ)-[0-9]{5})$")
 """Postal codes with the country's letter."""
+
+NUMBER_LIKE = compiled(r"^(?:[0-9]{3}-[0-9]{4}|(?:[0-9]{3}-){2}[0-9]{4}|[0-9]{1,3}[-/][0-9]{1,3})$")
+"""Phone numbers, ranges and fractions."""
+
+NO_CODE = compiled(
+    r"^(?:tel|fax|mob|gsm|eur|usd|gbp|chf|cad|aud|plz|zip|nif|cif|dni|vat|iso|en|din|covid|usb|no)\b"
+)
+"""Abbreviations before a number that make it something else."""
 
 OTHER_THINGS = compiled(
     rf"{_BEGIN}(?:customer|client|member(?:ship)?|account|acct?|meter|serial|s/n|model|part|article"
@@ -107,7 +130,9 @@ OTHER_THINGS = compiled(
 )
 """Words right before a code that make it no reference."""
 
+_DAY, _MONTH, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])", r"(?:(?:19|20)?\d\d)"
 DATE_LIKE = compiled(
-    r"^(?:\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}[./-]\d{1,2}[./-]\d{1,2}|\d{1,3}[.,]\d{1,2}"
-    r"|\d{1,2}[./-]\d{1,2}|(?:19|20)\d\d[-/](?:19|20)?\d\d)$"
+    rf"^(?:{_DAY}[./-]{_MONTH}[./-]{_YEAR}|{_MONTH}[./-]{_DAY}[./-]{_YEAR}"
+    rf"|(?:19|20)\d\d[./-]{_MONTH}[./-]{_DAY}|\d{{1,3}}[.,]\d{{1,2}}|{_DAY}[./-]{_MONTH}"
+    r"|(?:19|20)\d\d[-/](?:19|20)?\d\d)$"
 )

@@ -32,7 +32,7 @@ def find(
         (
             *_by(patterns, f"{subject}\n{own}"),
             *_in(subject, (words.CODES, words.SUBJECT_CODES)),
-            *_in(own, (words.CODES,)),
+            *_in(own, (words.CODES, words.CODES_IN_PLACE)),
         )
     )
     if not found:
@@ -94,6 +94,11 @@ def _is_reference(value: str) -> bool:
 
 def _is_code(value: str, before: str) -> bool:
     """Whether a code without a name may be a reference, by its shape and the words before it."""
-    if sum(map(str.isdigit, value)) < 4 or not _is_reference(value) or words.POSTAL.search(value):
+    if sum(map(str.isdigit, value)) < 3 or len(value) < 5 or not _is_reference(value):
         return False
-    return not words.OTHER_THINGS.search(before[-BEFORE:])
+    if any(shape.search(value) for shape in (words.POSTAL, words.NO_CODE, words.PHONE_LIKE)):
+        return False
+    near = before[-BEFORE:]
+    if words.NUMBER_LIKE.search(value) and not words.REFERRED.search(near):
+        return False
+    return not words.OTHER_THINGS.search(near)
