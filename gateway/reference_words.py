@@ -105,8 +105,10 @@ SUBJECT_CODES = compiled(
 POSTAL = compiled(r"^(?:(?:A|B|L|CH|FL|DK|NL)-[0-9]{4}|(?:D|F|I|E|SE|FI|CZ)-[0-9]{5})$")
 """Postal codes with the country's letter."""
 
-NUMBER_LIKE = compiled(r"^(?:[0-9]{3}-[0-9]{4}|(?:[0-9]{3}-){2}[0-9]{4}|[0-9]{1,3}[-/][0-9]{1,3})$")
-"""Phone numbers, ranges and fractions."""
+NUMBER_LIKE = compiled(r"^(?:[0-9]{3}-[0-9]{4}|[0-9]{1,3}[-/][0-9]{1,3})$")
+"""Local phone numbers, ranges and fractions."""
+
+PHONE_LIKE = compiled(r"^(?:1-)?[2-9][0-9]{2}-[2-9][0-9]{2}-[0-9]{4}$")
 
 NO_CODE = compiled(
     r"^(?:tel|fax|mob|gsm|eur|usd|gbp|chf|cad|aud|plz|zip|nif|cif|dni|vat|iso|en|din|covid|usb|no)\b"
