@@ -6,6 +6,7 @@ in an entry stands for white space; `~` for up to two words in between.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import re2
@@ -71,7 +72,7 @@ _WISH = r"""
 (?:my|our|new|correct|right|best)(?: (?:new|current|correct|right|best|direct|private|personal
 |mobile|cell|phone|telephone|contact|work|home|office|daytime|evening|uk|us)){0,3} (?:number|phone
 |line|mobile|cell|cell ?phone)
-(?:called|calling|rang|phoned)(?: you)? from
+(?:called|calling|rang|phoned)(?: you)? from|mine(?:['’]s| is)?|i(?:['’]m| am) on
 erreich\pL{0,6}|r(?:ü|ue)ckruf\pL{0,4}|rufe?n? (?:sie )?(?:mich|uns)|anruf\pL{0,3}|anzurufen
 zur(?:ü|ue)ck(?:zu)?rufen|meldet? (?:sie )?(?:sich|euch)
 mein\pL{0,2}(?: neue| aktuelle| private| direkte| mobile)? (?:handy|mobil|telefon|tel)?-?(?:nummer
@@ -126,19 +127,26 @@ _AFTERWARDS = _pattern(
 )
 
 
+_ANOTHER = re.compile(r"\d[\w/-]{2,30}[,;|.)]|\d[\w/-]{2,30}[ ]*\n")
+
+
 def meaning(before: str) -> str:
     """What the words before a number say it is; of several the nearest counts.
 
     One of `nothis`, `fax`, `other` (an order, a card …), `wish`, `label`; empty without any.
+    What has a number of its own between does not speak of this one: `Order 10423, 212 555 0142`.
     """
     found = ""
     position = 0
     while True:
         match = _ALL.search(before, position)
         if match is None:
-            return found
+            break
         found = _MEANINGS[match.lastindex - 1]
         position = match.end(match.lastindex)
+    if found in ("other", "nothis", "fax") and _ANOTHER.search(before, position):
+        return ""
+    return found
 
 
 def is_named_afterwards(after: str) -> bool:

@@ -34,7 +34,7 @@ _WANTS_TO_KNOW = re.compile(
     r"let (?:me|us) know|tell (?:me|us)|advise(?: me| us)?|confirm|explain(?: to me)?|clarify"
     r"|state|say|specify"
     r"|(?:would|['’]d) like to know|want to know|need to know|wonder(?:ing)?|inform me)"
-    r" (?:by return |please |exactly |as to |also |too |for )?"
+    r" (?:(?:by return|please|exactly|as to|also|too|for) ){0,3}"
     r"(?:if|whether|when|where|why|how|what|which|who)\b"
     r"|\b(?:sagen|teilen|erkl(?:ä|ae)ren|schreiben|lassen) sie (?:mir|uns)\b.{0,40}\b(?:ob|wann|wo"
     r"|warum|wie|was|welche\w?|wer)\b"

@@ -98,7 +98,7 @@ REFERRED = compiled(r"\b(?:under|re|ref|for|from|about|unter|zu|für|sous|onder|
 """Words behind which even three and four digits are a reference."""
 
 SUBJECT_CODES = compiled(
-    rf"(?:^|[\s(\[,:;#])(?P<order>{_PARTS}|[A-Z]{{0,5}}[-/]?[0-9]{{3,}})(?:[\s)\],.:;?!]|$)"
+    rf"(?:^|[\s(\[,:;#])(?P<order>{_PARTS}|[A-Z]{{0,5}}[-/]?[0-9]{{3,}}|(?-i:[0-9A-Z]{{6}}))(?:[\s)\],.:;?!]|$)"
 )
 """A number in a subject says what the letter is about."""
 

@@ -8,7 +8,7 @@ and tax numbers are none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 from gateway import reference_words as words
@@ -73,10 +73,12 @@ def _overlaps(start: int, end: int, taken: Sequence[tuple[int, int]]) -> bool:
 
 def _listed(match: Any) -> list[str]:
     """The reference of a match, and those listed behind it."""
-    values = [match[1]]
+    first = match[1]
+    values = [first]
     more = match.groupdict().get("more")
     if more:
-        values += [one[1] for one in words.MORE.finditer(more)]
+        others = (one[1] for one in words.MORE.finditer(more))
+        values += takewhile(lambda other: other.isdigit() == first.isdigit(), others)
     return [value for value in (one.rstrip("-/_.") for one in values) if _is_reference(value)]
 
 
@@ -94,7 +96,9 @@ def _is_reference(value: str) -> bool:
 
 def _is_code(value: str, before: str) -> bool:
     """Whether a code without a name may be a reference, by its shape and the words before it."""
-    if sum(map(str.isdigit, value)) < 3 or len(value) < 5 or not _is_reference(value):
+    if sum(map(str.isdigit, value)) < (2 if value.isalnum() else 3) or len(value) < 5:
+        return False
+    if not _is_reference(value):
         return False
     if any(shape.search(value) for shape in (words.POSTAL, words.NO_CODE, words.PHONE_LIKE)):
         return False
