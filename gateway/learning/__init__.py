@@ -1,0 +1,1 @@
+"""Trained classifiers: the same features for training and for serving."""

@@ -1,0 +1,256 @@
+"""Text to numbers: what training and serving both count, so that they can never differ.
+
+A text becomes a sparse row of five blocks:
+
+| block    | counts                                            | value of each                    |
+| -------- | ------------------------------------------------- | -------------------------------- |
+| words    | different words and pairs of neighbouring words    | 1 / sqrt(how many there are)     |
+| pieces   | pieces of three to five letters of different words | 1 / sqrt(how many there are)     |
+| concepts | concepts met (see concepts.txt)                    | 1 - 1/2 ** (times met)           |
+| pairs    | two concepts within six words, in this order       | 1/2                              |
+| facts    | how it is written, where links point, MIME facts   | 1, only those that hold          |
+
+Words and pieces are hashed into the same 2**`BITS` columns; the others have columns of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.learning.concepts import Concepts, Hashes, mix
+from gateway.learning.vocabulary import Numbers, Vocabulary
+from gateway.learning.words import split
+
+SCHEMA = 1
+"""Raised with every change that makes older models read other columns than they learned."""
+BITS = 18
+_SHIFT = np.uint32(32 - BITS)
+_WORD = np.uint32(0x85EBCA6B)
+_PIECE = np.uint32(0xC2B2AE35)
+NEAR_WORDS, NEAR_CONCEPTS = 6, 3
+PAIR_VALUE = np.float32(0.5)
+LONGEST_TEXT = 1 << 16
+"""Characters read of one text."""
+
+Columns = NDArray[np.int32]
+Values = NDArray[np.float32]
+Spans = NDArray[np.int32]
+"""Shape (n, 2): first word, number of words."""
+
+STYLE = (
+    "one !", "some !", "many !", "!! or ?!", "one ?", "some ?", "many ?", "...",
+    "a word in capitals", "some in capitals", "many in capitals", "mostly capitals",
+    "smile", "frown", "no capitals", "currency",
+)  # fmt: skip
+"""How a text is written: facts for every head."""
+
+MAIL = (
+    "no words", "under 10 words", "under 30 words", "under 100 words", "over 400 words",
+    "no link", "one link", "2-3 links", "4-10 links", "over 10 links",
+    "link text names another host", "link to a bare address", "link with a user part",
+    "link to an odd port", "punycode link", "all links on one foreign host",
+    "links to the author's domain", "link shortener", "link on a free hosting domain",
+    "hidden text", "invisible letters", "letters of mixed alphabets in a word",
+    "form in HTML", "several images in HTML", "attachment", "attached HTML",
+    "attached archive or program", "attached document",
+    "author name is another address", "author name names a brand of another domain",
+    "reply-to at another domain", "several authors",
+    "recipient address in subject", "recipient address in text",
+)  # fmt: skip
+"""What a message is like beside its words: facts for the spam head only (see mail_facts.py)."""
+
+FACTS = STYLE + MAIL
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which columns belong to which block."""
+
+    concepts: int
+
+    @property
+    def words(self) -> int:
+        return 1 << BITS
+
+    @property
+    def pairs(self) -> int:
+        """Where the pairs begin; the concepts stand just before them."""
+        return self.words + self.concepts
+
+    @property
+    def facts(self) -> int:
+        return self.pairs + self.concepts**2
+
+    @property
+    def mail(self) -> int:
+        return self.facts + len(STYLE)
+
+    @property
+    def width(self) -> int:
+        return self.facts + len(FACTS)
+
+
+class TextFeatures(NamedTuple):
+    """The blocks of one text, words as vocabulary numbers so that a server may reuse sums."""
+
+    words: Numbers
+    """In the order they stand."""
+    unique: Numbers
+    neighbours: Columns
+    """Columns of the different pairs of neighbouring words."""
+    concepts: Columns
+    counts: Values
+    """The value of each entry of `concepts`."""
+    pairs: Columns
+    facts: Columns
+
+
+class Reader:
+    """Reads texts with one vocabulary. Not for two threads at once."""
+
+    def __init__(self, concepts: Concepts) -> None:
+        self.vocabulary = Vocabulary(concepts)
+        self.layout = Layout(len(concepts.names))
+
+    def read(self, text: str) -> TextFeatures:
+        """All but the mail facts of one text, which is cut at `LONGEST_TEXT`."""
+        text = text[:LONGEST_TEXT]
+        words = self.vocabulary.read(split(text))
+        spans, events = self.events(words)
+        concepts, counts = _counted(events)
+        return TextFeatures(
+            words,
+            np.flatnonzero(np.bincount(words)).astype(np.int32),
+            _different(self.neighbour_columns(words)),
+            concepts + np.int32(self.layout.words),
+            counts,
+            _pairs(spans[:, 0], events, self.layout.concepts) + np.int32(self.layout.pairs),
+            style(text) + np.int32(self.layout.facts),
+        )
+
+    def row(self, features: TextFeatures, mail: Columns | None = None) -> tuple[Columns, Values]:
+        """The sparse row of one text; a column may stand in it more than once (they add up)."""
+        known = self.vocabulary
+        first = np.concatenate([self.word_columns(features.unique), features.neighbours])
+        pieces = [known.pieces[number] for number in features.unique.tolist()]
+        hashes = np.concatenate(pieces) if pieces else np.empty(0, np.uint32)
+        second = piece_columns(hashes)
+        facts = features.facts if mail is None else np.concatenate([features.facts, mail])
+        values = (
+            np.full(len(first), unit(len(first))),
+            np.full(len(second), unit(len(second))),
+            features.counts,
+            np.full(len(features.pairs), PAIR_VALUE),
+            np.ones(len(facts), np.float32),
+        )
+        columns = (first, second, features.concepts, features.pairs, facts)
+        return np.concatenate(columns), np.concatenate(values)
+
+    def word_columns(self, words: Numbers) -> Columns:
+        return (self.vocabulary.hashes[words] * _WORD >> _SHIFT).astype(np.int32)
+
+    def neighbour_columns(self, words: Numbers) -> Columns:
+        """The column of each pair of neighbouring words, in order."""
+        hashes = self.vocabulary.hashes[words]
+        return (mix(hashes[:-1], hashes[1:]) >> _SHIFT).astype(np.int32)
+
+    def events(self, words: Numbers) -> tuple[Spans, NDArray[np.int32]]:
+        """Where concepts stand in a text: spans (position, words) and concepts, in order.
+
+        Words inside a phrase that means something do not count by themselves.
+        """
+        known = self.vocabulary
+        meanings = known.meanings[words]
+        starts = np.flatnonzero(known.begins[words[:-1]] & known.continues[words[1:]])
+        found: list[tuple[int, int, int]] = []
+        for position, length, concepts in known.phrases.find(known.keys[words], starts):
+            inside = meanings[position : position + length]
+            if (inside[:, 0] != _TAKEN).all():
+                inside[:] = _TAKEN
+                found += [(position, length, concept) for concept in concepts[:2]]
+        phrases = np.array(found, np.int32).reshape(-1, 3)
+        alone = np.argwhere(meanings >= 0)
+        single = np.ones((len(alone), 3), np.int32)
+        single[:, 0] = alone[:, 0]
+        single[:, 2] = meanings[alone[:, 0], alone[:, 1]]
+        events = np.concatenate([single, phrases])
+        events = events[events[:, 0].argsort(kind="stable")]
+        return events[:, :2], events[:, 2]
+
+
+_TAKEN = -2
+"""Marks words that belong to a phrase already found."""
+
+
+def piece_columns(hashes: Hashes) -> Columns:
+    return (hashes * _PIECE >> _SHIFT).astype(np.int32)
+
+
+def unit(count: int) -> np.float32:
+    """The value that gives `count` equal entries the length one."""
+    return np.float32(1 / np.sqrt(max(count, 1)))
+
+
+def _different(columns: Columns) -> Columns:
+    if len(columns) < 2:
+        return columns
+    columns = np.sort(columns)
+    return columns[np.concatenate(([True], columns[1:] != columns[:-1]))]
+
+
+def _counted(events: NDArray[np.int32]) -> tuple[Columns, Values]:
+    counts = np.bincount(events)
+    concepts = np.flatnonzero(counts).astype(np.int32)
+    return concepts, (1 - 0.5 ** counts[concepts]).astype(np.float32)
+
+
+def _pairs(positions: NDArray[np.int32], events: NDArray[np.int32], concepts: int) -> Columns:
+    found = [
+        (events[:-lag] * concepts + events[lag:])[positions[lag:] - positions[:-lag] <= NEAR_WORDS]
+        for lag in range(1, NEAR_CONCEPTS + 1)
+        if len(events) > lag
+    ]
+    if not found:
+        return np.empty(0, np.int32)
+    return np.unique(np.concatenate(found)).astype(np.int32)
+
+
+_SMILES = (":)", ":-)", ";)", ":D", ";-)")
+_FROWNS = (":(", ":-(", ":/ ", ">:(")
+_SMILE = re.compile(r"[😊🙂😀😁😄😃❤🙏👍🥰😍]")
+_FROWN = re.compile(r"[😠😡🤬👎😤😞😢🙄]")
+
+
+def style(text: str) -> Columns:
+    """Numbers of the STYLE facts that hold for a text."""
+    loud, asked = text.count("!"), text.count("?")
+    capitals, mostly = _capitals(text)
+    plain = text.isascii()
+    opening = text[:400]
+    holds: Sequence[bool] = (
+        loud == 1, 2 <= loud <= 3, loud > 3, "!!" in text or "?!" in text or "!?" in text,
+        asked == 1, 2 <= asked <= 3, asked > 3, "..." in text or "…" in text,
+        capitals == 1, 2 <= capitals <= 4, capitals > 4, mostly,
+        any(smile in text for smile in _SMILES) or (not plain and bool(_SMILE.search(text))),
+        any(frown in text for frown in _FROWNS) or (not plain and bool(_FROWN.search(text))),
+        len(text) > 20 and opening == opening.lower(), any(sign in text for sign in "€$£"),
+    )  # fmt: skip
+    return np.flatnonzero(holds).astype(np.int32)
+
+
+def _capitals(text: str) -> tuple[int, bool]:
+    """How many runs of four and more capitals there are, and whether most letters are capitals."""
+    octets = np.frombuffer(text.encode("latin-1", "replace"), np.uint8)
+    upper = ((octets >= 65) & (octets <= 90)) | ((octets >= 192) & (octets <= 222))
+    if len(octets) < 4:
+        return 0, False
+    runs = upper[:-3] & upper[1:-2] & upper[2:-1] & upper[3:]
+    begins = int(np.count_nonzero(runs[1:] & ~runs[:-1])) + int(runs[0])
+    lower = int(np.count_nonzero((octets >= 97) & (octets <= 122)))
+    return begins, int(np.count_nonzero(upper)) > lower
