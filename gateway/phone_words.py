@@ -113,13 +113,15 @@ def _pattern(pattern: str) -> Any:
 
 _BEGIN, _END = r"(?:^|[^\pL\pN])", r"(?:[^\pL\pN]|$)"
 _MEANINGS = ("nothis", "fax", "other", "wish", "label")
-_ALL = _pattern(
-    _BEGIN
-    + "(?:"
+_LAST = _pattern(
+    "(?s)^(?:.*[^\\pL\\pN])?(?:"
     + "|".join(f"({_alternatives(entries)})" for entries in (_NOT_HIS, _FAX, _OTHER, _WISH, _LABEL))
     + ")"
     + _END
 )
+"""The last of the words, since what comes before it is as long as can be."""
+
+_ANY_WISH = _pattern(f"{_BEGIN}(?:{_alternatives(_WISH)}){_END}")
 _AFTERWARDS = _pattern(
     r"^[ ,)(]{0,3}(?:(?:is|was|ist|war|est|es|era|è|é|as|als|come|como|comme) )?"
     r"(?:(?:my|the|our|your|meine|die|mon|ma|votre|la|el|mi|su|il|mio|a|o|minha|meu|mijn|de|het) )?"
@@ -136,19 +138,17 @@ def meaning(before: str) -> str:
     One of `nothis`, `fax`, `other` (an order, a card …), `wish`, `label`; empty without any.
     What has a number of its own between does not speak of this one: `Order 10423, 212 555 0142`.
     """
-    found = ""
-    position = 0
-    while True:
-        match = _ALL.search(before, position)
-        if match is None:
-            break
-        found = _MEANINGS[match.lastindex - 1]
-        position = match.end(match.lastindex)
-    if found in ("other", "nothis", "fax") and _ANOTHER.search(before, position):
+    match = _LAST.search(before)
+    if match is None:
+        return ""
+    found = _MEANINGS[match.lastindex - 1]
+    if found == "label":
+        return "wish" if _ANY_WISH.search(before) else found
+    if found != "wish" and _ANOTHER.search(before, match.end(match.lastindex)):
         return ""
     return found
 
 
 def is_named_afterwards(after: str) -> bool:
     """Whether the words behind a number say that it is an order, a card and so on."""
-    return bool(_AFTERWARDS.search(after))
+    return after[1:4].strip(" ,)(-–")[:1].isalpha() and bool(_AFTERWARDS.search(after))

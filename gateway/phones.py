@@ -187,7 +187,7 @@ def _reads_like_one(run: str, before: str, after: str) -> bool:
     digits = _digits(run)
     if _NATIONAL.fullmatch(run) and 9 <= digits <= 14:
         return True
-    return _alone(before, after) and 9 <= digits <= 11
+    return bool(_GROUPED.fullmatch(run)) and _alone(before, after) and 9 <= digits <= 11
 
 
 def _alone(before: str, after: str) -> bool:
@@ -197,6 +197,7 @@ def _alone(before: str, after: str) -> bool:
     return not line_before and not line_after
 
 
+_GROUPED = re.compile(r"\(?\d{2,5}\)?(?:[ .\-/\xa0]\d{2,7}){1,4}|\d{9,11}")
 # With a trunk prefix and groups (0221 123456, 06 12 34 56 78), or North American (212-555-0142).
 _NATIONAL = re.compile(
     r"\(?0\d{1,5}\)?(?:[ ./\-\xa0]| - )\d{2,9}(?:[ .\-\xa0]\d{1,6}){0,4}|0\d{8,11}"

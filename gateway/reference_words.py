@@ -37,9 +37,9 @@ _BETWEEN = """
 |el|il|o|a|het|de|do|da|di|my|mein|meine|under|unter|sous|bajo|in question|último|última|last)
 |(?:de|of|di|for|für|voor|pour) \\pL{3,15})
 """.strip().replace("\n", "")
-_GAP = r"[\s:#°º()\[\]\"'’„“–-]"
+_GAP = r"(?:[\s:#°º()\[\]\"'’„“]|\s[–-]\s)"
 _WRITTEN = (
-    r"(?:[A-Z]{0,8}[-/_.]?[0-9](?:[0-9A-Z]|[-/_.][0-9A-Z]){2,24}"
+    r"(?:[A-Z]{0,8}[-/_.]?[0-9](?:[0-9A-Z]|[-/_][0-9A-Z]|\.[0-9]){2,24}"
     r"|(?-i:[A-Z]{1,5}[0-9][A-Z0-9]{2,10}))"
 )
 _JOINT = r"(?:[ ]?(?:,|;|&|/|\b(?:and|und|et|y|e|en|or|oder|ou)\b)[ ]?){1,2}"
@@ -89,7 +89,7 @@ _REFER = (
     "|voor"
 )
 CODES_IN_PLACE = compiled(
-    rf"(?:^|[.!?\n][ ]*|[(\[][ ]?|\b(?:{_REFER})[: ]+)"
+    rf"(?:^|[.!?][ ]+|\n[ ]*|[(\[][ ]?|\b(?:{_REFER})[: ]+)"
     rf"(?P<order>{_PARTS}|(?-i:[A-Z]{{1,3}} [0-9]{{4,8}}))(?:[)\],.;?!\n]|[ ][^0-9]|$)"
 )
 """Codes of any shape where a code stands: alone, in brackets, behind `under` or `for`."""
@@ -98,20 +98,24 @@ REFERRED = compiled(r"\b(?:under|re|ref|for|from|about|unter|zu|für|sous|onder|
 """Words behind which even three and four digits are a reference."""
 
 SUBJECT_CODES = compiled(
-    rf"(?:^|[\s(\[,:;#])(?P<order>{_PARTS}|[A-Z]{{0,5}}[-/]?[0-9]{{3,}}|(?-i:[0-9A-Z]{{6}}))(?:[\s)\],.:;?!]|$)"
+    rf"(?:^|[\s(\[,:;#])(?P<order>{_PARTS}|[A-Z]{{0,5}}[-/]?[0-9]{{4,}}|(?-i:[0-9A-Z]{{6}}))(?:[\s)\],.:;?!]|$)"
 )
 """A number in a subject says what the letter is about."""
 
-POSTAL = compiled(r"^(?:(?:A|B|L|CH|FL|DK|NL)-[0-9]{4}|(?:D|F|I|E|SE|FI|CZ)-[0-9]{5})$")
+POSTAL = compiled(
+    r"^(?:(?:A|B|L|N|CH|FL|DK|NL)-[0-9]{4}|IS-[0-9]{3}|(?:D|F|I|E|SE|FI|CZ)-[0-9]{5})$"
+)
 """Postal codes with the country's letter."""
 
-NUMBER_LIKE = compiled(r"^(?:[0-9]{3}-[0-9]{4}|[0-9]{1,3}[-/][0-9]{1,3})$")
-"""Local phone numbers, ranges and fractions."""
+LOCAL_PHONE = compiled(r"^[0-9]{3}-[0-9]{4}$")
 
-PHONE_LIKE = compiled(r"^(?:1-)?[2-9][0-9]{2}-[2-9][0-9]{2}-[0-9]{4}$")
+NUMBER_LIKE = compiled(
+    r"^(?:(?:1-)?[2-9][0-9]{2}-[2-9][0-9]{2}-[0-9]{4}|[0-9]{1,3}[-/][0-9]{1,3})$"
+)
+"""Phone numbers, ranges and fractions."""
 
 NO_CODE = compiled(
-    r"^(?:tel|fax|mob|gsm|eur|usd|gbp|chf|cad|aud|plz|zip|nif|cif|dni|vat|iso|en|din|covid|usb|no)\b"
+    r"^(?:tel|fax|mob|gsm|eur|usd|gbp|chf|cad|aud|plz|zip|nif|cif|dni|vat|iso|en|din|covid|usb|rfc|sha|utf|win|nt|no)\b"
 )
 """Abbreviations before a number that make it something else."""
 
@@ -136,5 +140,5 @@ _DAY, _MONTH, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])", r"(?:(
 DATE_LIKE = compiled(
     rf"^(?:{_DAY}[./-]{_MONTH}[./-]{_YEAR}|{_MONTH}[./-]{_DAY}[./-]{_YEAR}"
     rf"|(?:19|20)\d\d[./-]{_MONTH}[./-]{_DAY}|\d{{1,3}}[.,]\d{{1,2}}|{_DAY}[./-]{_MONTH}"
-    r"|(?:19|20)\d\d[-/](?:19|20)?\d\d)$"
+    r"|(?:19|20)\d\d[-/](?:19|20)?\d\d|\d{1,2}(?:st|nd|rd|th).*)$"
 )

@@ -100,9 +100,9 @@ def _is_code(value: str, before: str) -> bool:
         return False
     if not _is_reference(value):
         return False
-    if any(shape.search(value) for shape in (words.POSTAL, words.NO_CODE, words.PHONE_LIKE)):
+    if any(shape.search(value) for shape in (words.POSTAL, words.NO_CODE, words.NUMBER_LIKE)):
         return False
     near = before[-BEFORE:]
-    if words.NUMBER_LIKE.search(value) and not words.REFERRED.search(near):
+    if words.LOCAL_PHONE.search(value) and not words.REFERRED.search(near):
         return False
     return not words.OTHER_THINGS.search(near)
