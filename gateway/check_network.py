@@ -1,4 +1,4 @@
-"""What the DNS says about us: MX, our own name, signing keys, next hops. Asked only on request."""
+"""What the DNS says about us: MX, next hops, and how we look as senders. Asked only on request."""
 
 from __future__ import annotations
 
@@ -6,36 +6,47 @@ import asyncio
 import ipaddress
 from collections.abc import AsyncIterator
 
+from gateway.organisation import Organisation, SuffixList, TreeWalk
 from gateway.problems import Problem, Steps
+from gateway.published import Finding, published_records
 from gateway.resolver import DnsError, Resolver
-from gateway.settings import NextHop, Settings, Site
+from gateway.settings import NextHop, Settings
 from gateway.signing import Signer
+from gateway.standing import mute_domains
 from gateway.yaml_values import Sources
-
-STRICT = ("quarantine", "reject")
 
 
 async def inspect_network(
     settings: Settings, sources: Sources, resolver: Resolver
 ) -> tuple[Problem, ...]:
     """Every problem that the DNS shows, all questions asked at the same time."""
-    jobs = [_gather(_our_name(settings, sources, resolver))]
+    jobs = [
+        _gather(_as_senders(settings, sources, resolver)),
+        _gather(_unsigned(settings, sources, resolver)),
+    ]
     for name, hop in settings.next_hops.items():
         steps: Steps = ("next_hops", name, "address")
         jobs.append(_gather(_next_hop(hop, steps, sources, resolver)))
-    for index, site in enumerate(settings.sites):
-        here: Steps = ("sites", index)
-        for number, domain in enumerate(site.domains):
-            place = (*here, "domains", number)
-            jobs.append(_gather(_mx(domain, settings.hostname, place, sources, resolver)))
-            if site.signing is None:
-                jobs.append(_gather(_unsigned(domain, place, sources, resolver)))
-        jobs.append(_gather(_key(site, (*here, "signing"), sources, resolver)))
-    return tuple(problem for problems in await asyncio.gather(*jobs) for problem in problems)
+    for steps, domain in domains(settings).items():
+        jobs.append(_gather(_mx(domain, settings.hostname, steps, sources, resolver)))
+    found = await asyncio.gather(*jobs)
+    return tuple(dict.fromkeys(problem for problems in found for problem in problems))
 
 
 async def _gather(problems: AsyncIterator[Problem]) -> list[Problem]:
     return [problem async for problem in problems]
+
+
+def domains(settings: Settings) -> dict[Steps, str]:
+    """Every site's domains by their places."""
+    return {
+        ("sites", index, "domains", number): domain
+        for index, site in enumerate(settings.sites)
+        for number, domain in enumerate(site.domains)
+    }
+
+
+# --- as receivers --------------------------------------------------------------------------------
 
 
 async def _ask(resolver: Resolver, name: str, kind: str) -> tuple[str, ...] | None:
@@ -46,47 +57,9 @@ async def _ask(resolver: Resolver, name: str, kind: str) -> tuple[str, ...] | No
         return None
 
 
-async def _has_address(resolver: Resolver, name: str) -> bool | None:
-    found = [await _ask(resolver, name, kind) for kind in ("A", "AAAA")]
-    if any(found):
-        return True
-    return None if None in found else False
-
-
 def _silent(steps: Steps, name: str, sources: Sources) -> Problem:
     mend = "ask again later, or look at 'dns'"
     return sources.problem(steps, f"no answer from the DNS about {name}", mend, warning=True)
-
-
-async def _our_name(
-    settings: Settings, sources: Sources, resolver: Resolver
-) -> AsyncIterator[Problem]:
-    known = await _has_address(resolver, settings.hostname)
-    if known is None:
-        yield _silent(("hostname",), settings.hostname, sources)
-    elif not known:
-        mend = "publish an A or AAAA record, with a PTR record that leads back"
-        yield sources.problem(("hostname",), "has no address in the DNS", mend, warning=True)
-
-
-async def _next_hop(
-    hop: NextHop, steps: Steps, sources: Sources, resolver: Resolver
-) -> AsyncIterator[Problem]:
-    if not hop.host or _is_literal(hop.host) or hop.host == "localhost":
-        return
-    known = await _has_address(resolver, hop.host)
-    if known is None:
-        yield _silent(steps, "this host", sources)
-    elif not known:
-        yield sources.problem(steps, "this host has no address in the DNS", "mend the name")
-
-
-def _is_literal(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 async def _mx(
@@ -102,43 +75,84 @@ async def _mx(
         yield sources.problem(steps, what, f"publish: {domain}. MX 10 {hostname}.", warning=True)
 
 
+async def _next_hop(
+    hop: NextHop, steps: Steps, sources: Sources, resolver: Resolver
+) -> AsyncIterator[Problem]:
+    if not hop.host or _is_local(hop):
+        return
+    answers = [await _ask(resolver, hop.host, kind) for kind in ("A", "AAAA")]
+    if any(answers):
+        return
+    if None in answers:
+        yield _silent(steps, "this host", sources)
+    else:
+        yield sources.problem(steps, "this host has no address in the DNS", "mend the name")
+
+
+def _is_local(hop: NextHop) -> bool:
+    """A folder, a literal address or this host: nothing to look up."""
+    try:
+        ipaddress.ip_address(hop.host)
+    except ValueError:
+        return hop.host in ("", "localhost")
+    return True
+
+
+# --- as senders ----------------------------------------------------------------------------------
+
+
+async def _as_senders(
+    settings: Settings, sources: Sources, resolver: Resolver
+) -> AsyncIterator[Problem]:
+    """SPF, DKIM, DMARC and our own name, as those see it who receive our mail."""
+    places: dict[str, Steps] = {domain: steps for steps, domain in domains(settings).items()}
+    places[settings.hostname] = ("hostname",)
+    signers = []
+    for index, site in enumerate(settings.sites):
+        if site.signing is None:
+            continue
+        try:
+            secret = site.signing.key.get_secret_value()
+            signer = Signer(site.signing.domain, site.signing.selector, secret)
+        except ValueError:
+            continue  # told by check_files
+        signers.append(signer)
+        places[signer.record_name] = ("sites", index, "signing")
+    names = list(domains(settings).values())
+    walk = organisation(settings, resolver)
+    for finding in await published_records(settings.hostname, names, signers, (), resolver, walk):
+        steps = _place(finding, places)
+        advice = not finding.wrong or (finding.name in names and _smart_host(settings))
+        what = finding.what if finding.name in names else f"{finding.name} {finding.what}"
+        yield sources.problem(steps, what, finding.mend, warning=advice)
+
+
+def organisation(settings: Settings, resolver: Resolver) -> Organisation:
+    return TreeWalk(resolver) if settings.organisational_domain == "tree" else SuffixList(resolver)
+
+
+def _place(finding: Finding, places: dict[str, Steps]) -> Steps:
+    """Where the finding's name stands: `_dmarc.shop.example` with its domain."""
+    name = finding.name
+    while name:
+        if name in places:
+            return places[name]
+        name = name.partition(".")[2]
+    return ("hostname",)
+
+
+def _smart_host(settings: Settings) -> bool:
+    """Our mail leaves from another host, whose addresses we do not know."""
+    hop = settings.next_hops.get(settings.outbound_hop())
+    return hop is not None and not _is_local(hop)
+
+
 async def _unsigned(
-    domain: str, steps: Steps, sources: Sources, resolver: Resolver
+    settings: Settings, sources: Sources, resolver: Resolver
 ) -> AsyncIterator[Problem]:
     """A domain whose DMARC policy would have our unsigned mail thrown away."""
-    records = await _ask(resolver, f"_dmarc.{domain}", "TXT") or ()
-    if any(tag(record, "p") in STRICT for record in records if record.startswith("v=DMARC1")):
-        what = "its DMARC policy is strict and we have no key, so nothing will be acknowledged"
-        yield sources.problem(steps, what, "make one: gateway dkim-key", warning=True)
-
-
-async def _key(
-    site: Site, steps: Steps, sources: Sources, resolver: Resolver
-) -> AsyncIterator[Problem]:
-    """The published key is the one we sign with (RFC 6376, 3.6.1)."""
-    if site.signing is None:
-        return
-    try:
-        signer = Signer(
-            site.signing.domain, site.signing.selector, site.signing.key.get_secret_value()
-        )
-    except ValueError:
-        return  # told by check_files
-    records = await _ask(resolver, signer.record_name, "TXT")
-    if records is None:
-        yield _silent(steps, signer.record_name, sources)
-    elif not records:
-        what = f"{signer.record_name} is not published"
-        yield sources.problem(steps, what, f'publish TXT "{signer.key.record()}"')
-    elif tag(signer.key.record(), "p") not in {tag(record, "p") for record in records}:
-        what = f"{signer.record_name} publishes another key than ours"
-        yield sources.problem(steps, what, f'publish TXT "{signer.key.record()}"')
-
-
-def tag(record: str, name: str) -> str:
-    """One tag's value of a tag list (RFC 6376, 3.2), without white space."""
-    for part in record.split(";"):
-        key, _, value = part.partition("=")
-        if key.strip() == name:
-            return "".join(value.split())
-    return ""
+    mute = await mute_domains(settings.sites, resolver)
+    for steps, domain in domains(settings).items():
+        if domain in mute:
+            what = "its DMARC policy is strict and we have no key, so nothing will be acknowledged"
+            yield sources.problem(steps, what, "make one: gateway dkim-key", warning=True)
