@@ -8,26 +8,26 @@ import re2
 
 _KINDS = """
 orders?|purchase orders?|p\\.?o\\.?|tickets?|cases?|booking|reservation|confirmation|contract
-|invoices?|bill|reference|ref\\.?|complaint|claim|rma|return|job|incident|tkt|work order|wo
-|policy|policies|permit|appeal|request|quote|application
+|invoices?|bill|reference|ref\\.?|complaint|claim|rma|return|job|incident|outage|fault|tkt
+|work order|wo|policy|policies|permit|appeal|request|quote|application
 |enquiry|query
 |bestell(?:ung|ungen|nummern?|-?nr\\.?|-?id)?|auftr(?:ag|äge|ags-?nummer|ags-?nr\\.?|agsnr)|order-?(?:nummer
 |nr)|rechnung(?:en|s-?nummer|s-?nr\\.?)?|vertrag(?:s-?nummer|s-?nr\\.?)?|buchung(?:s-?nummer|s-?nr\\.?|s-?code)?
 |reservierung(?:s-?nummer|s-?nr\\.?)?|vorgang(?:s-?nummer|s-?nr\\.?)?|ticket-?(?:nummer|nr)|fall(?:-?nummer
 |-?nr\\.?)?|aktenzeichen|az|referenz(?:-?nummer|-?nr\\.?)?|reklamation(?:s-?nummer)?|zeichen|antrag(?:s-?nummer
-|s-?nr\\.?)?|anfrage(?:-?nummer)?|meldung(?:s-?nummer)?|angebot(?:s-?nummer)?|police(?:n-?nummer)?|versicherungsschein(?:-?nummer|-?nr\\.?)?|schaden(?:s?-?nummer)?
+|s-?nr\\.?)?|anfrage(?:-?nummer)?|meldung(?:s-?nummer)?|angebot(?:s-?nummer)?|police(?:n-?nummer)?|versicherungsschein(?:-?nummer|-?nr\\.?)?|schaden(?:s?-?nummer)?|störung(?:s-?nummer)?
 |commandes?|cde|police|dossier|réservation|contrat|factures?|référence|réf\\.?|réclamation|billet|intervention
-|demande|sinistre|devis
+|demande|sinistre|devis|panne
 |pedidos?|reserva|contrato|facturas?|referencia|caso|incidencia|expediente|localizador|reclamación
 |reclamos?|folio|solicitud|póliza|orden|boleto|siniestro|presupuesto|avería
 |ordin[ei]|pratica|polizza|prenotazione|contratto|fattur[ae]|riferimento|segnalazione|rif\\.?|reclamo|richiesta
-|intervento|sinistro|preventivo|biglietto
+|intervento|guasto|sinistro|preventivo|biglietto
 |encomendas?|apólice|faturas?|referência|processo|protocolo|nota fiscal|reclamação|chamado
 |ocorrência|bilhete|bestelling(?:en)?|bestelnummer|bestelnr|ordernummer|ordernr|zaak(?:nummer)?
 |dossier(?:nummer|nr)
 |boeking(?:snummer|snr)?|reservering(?:snummer)?|contract(?:nummer|nr)|factuur(?:nummer|nr)?
 |ticketnummer|referentie(?:nummer)?|kenmerk|melding(?:snummer)?|klacht(?:nummer)?|aanvraag(?:nummer)?
-|schade(?:nummer)?|polis(?:nummer)?|offerte(?:nummer)?
+|schade(?:nummer)?|storing(?:snummer)?|polis(?:nummer)?|offerte(?:nummer)?
 """.strip().replace("\n", "")
 """The words for what a number may be a reference to; a line break stands for nothing."""
 
@@ -78,7 +78,8 @@ MORE = compiled(rf"{_BEGIN}#?(?P<order>{_WRITTEN})")
 
 CODES = compiled(
     r"(?:^|[\s(\[,:;\"'])(?P<order>(?-i:"
-    r"[A-Z]{1,5}[-/][0-9]+(?:[-/][0-9A-Z]+){0,4}|[A-Z]{2,4}[0-9]{5,8}|[A-Z]{2,3} [0-9]{6,8}))"
+    r"[A-Z]{1,5}[-/][0-9]+(?:[-/][0-9A-Z]+){0,4}|[A-Z]{2,4}[0-9]{5,8}|[A-Z]{2,3} [0-9]{6,8}"
+    r"|[A-Z]{2,3} [0-9]{1,6}-[0-9]{2,6}))"
     r"(?:[\s)\],.:;?!\"']|$)"
 )
 """What shops number with: MKT-20931, OD/22/7719034, ZX48120, MK 300417."""
@@ -94,11 +95,15 @@ CODES_IN_PLACE = compiled(
 )
 """Codes of any shape where a code stands: alone, in brackets, behind `under` or `for`."""
 
+ALONE = compiled(r"(?:^|[.!?][ ]+|\n[ ]*)(?P<order>[0-9]{5,8})(?:[.!]|[ ]*\n|$)")
+"""A number that is a sentence or a line."""
+
 REFERRED = compiled(r"\b(?:under|re|ref|for|from|about|unter|zu|für|sous|onder|voor)[: ]+$")
 """Words behind which even three and four digits are a reference."""
 
 SUBJECT_CODES = compiled(
-    rf"(?:^|[\s(\[,:;#])(?P<order>{_PARTS}|[A-Z]{{0,5}}[-/]?[0-9]{{4,}}|(?-i:[0-9A-Z]{{6}}))(?:[\s)\],.:;?!]|$)"
+    rf"(?:^|[\s(\[,:;#])(?P<order>{_PARTS}|[A-Z]{{0,5}}[-/]?[0-9]{{4,}}"
+    rf"|(?-i:[0-9A-Z]{{6}}|[A-Z]{{2,3}} [0-9]{{4,8}}))(?:[\s)\],.:;?!]|$)"
 )
 """A number in a subject says what the letter is about."""
 
@@ -115,22 +120,27 @@ NUMBER_LIKE = compiled(
 """Phone numbers, ranges and fractions."""
 
 NO_CODE = compiled(
-    r"^(?:tel|fax|mob|gsm|eur|usd|gbp|chf|cad|aud|plz|zip|nif|cif|dni|vat|iso|en|din|covid|usb|rfc|sha|utf|win|nt|no)\b"
+    r"^(?:tel|fax|mob|gsm|eur|usd|gbp|chf|cad|aud|plz|zip|nif|cif|dni|vat|iso|en|din|covid|usb|rfc"
+    r"|sha|utf|win|nt|no)\b"
 )
 """Abbreviations before a number that make it something else."""
 
 OTHER_THINGS = compiled(
     rf"{_BEGIN}(?:customer|client|member(?:ship)?|account|acct?|meter|serial|s/n|model|part|article"
-    r"|item|product|sku|card|voucher|coupon|tax|vat|ein|tracking|track|parcel|consignment|shipment"
+    r"|item|product|sku|card|voucher|coupon|tax|vat|ein|tracking|track|batch"
     r"|imei|sim|error|code|flight|version|router|device|type|postcode|zip|iban|bic|licen[cs]e|plate"
     r"|reg|registration|room|iso|en|din|rfc|rx|nhs|pin|password|supply|mpan"
-    r"|kunden?|konto|mitglieds?|z(?:ä|ae)hler|serien|modell|artikel|karten?|steuer|ust|sendungs?|paket"
+    r"|kunden?|konto|mitglieds?|z(?:ä|ae)hler|serien|modell|artikel|karten?|steuer|ust|sendungs"
+    r"|chargen?"
     r"|fehler|flug|gutschein|ger(?:ä|ae)te?|typ|kennzeichen|hrb"
-    r"|client|compte|compteur|série|modèle|article|carte|tva|siret|siren|suivi|colis|erreur|vol|adhérent"
-    r"|cliente|cuenta|contador|serie|modelo|artículo|tarjeta|nif|cif|dni|nie|cups|seguimiento|error"
-    r"|vuelo|socio|matrícula|conto|contatore|seriale|modello|articolo|carta|iva|codice|tracciamento"
+    r"|client|compte|compteur|série|modèle|article|carte|tva|siret|siren|suivi|erreur|vol"
+    r"|adhérent"
+    r"|cliente|cuenta|contador|serie|modelo|artículo|tarjeta|nif|cif|dni|nie|cups|seguimiento|lote"
+    r"|error"
+    r"|vuelo|socio|matrícula|conto|contatore|seriale|modello|articolo|carta|iva|codice|lotto"
+    r"|tracciamento"
     r"|errore|volo|tessera|targa|pod|pdr|conta|série|cartão|contribuinte|cpf|cnpj|rastreio|erro|voo"
-    r"|klant|rekening|meter|serienummer|artikel|kaart|btw|bsn|kvk|zending|track ?(?:&|and) ?trace"
+    r"|klant|rekening|meter|serienummer|artikel|kaart|btw|bsn|kvk|partij|track ?(?:&|and) ?trace"
     r"|fout|vlucht|lid|kenteken)(?:[-. ]?(?:no|nr|number|nummer|num|id|code))?"
     r"[\s:#.°º(-]{1,4}(?:\pL{1,6}[\s:]{1,2})?$"
 )

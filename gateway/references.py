@@ -32,7 +32,7 @@ def find(
         (
             *_by(patterns, f"{subject}\n{own}"),
             *_in(subject, (words.CODES, words.SUBJECT_CODES)),
-            *_in(own, (words.CODES, words.CODES_IN_PLACE)),
+            *_in(own, (words.CODES, words.CODES_IN_PLACE, words.ALONE)),
         )
     )
     if not found:
