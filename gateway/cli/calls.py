@@ -117,5 +117,5 @@ def _table(calls: Sequence[Call]) -> Table:
             "over budget" if call.over_budget and call.state == "open" else call.state,
             call.reason,
         )
-        table.add_row(*(terminal(cell).replace("[", "\\[") for cell in cells))
+        table.add_row(*(terminal(cell) for cell in cells))
     return table

@@ -9,9 +9,11 @@ import asyncio
 import os
 import smtplib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -23,6 +25,7 @@ from gateway.demo.letters import LETTERS, DemoLetter
 from gateway.demo.world import World, make_world, write_configuration
 from gateway.edge import clock
 from gateway.edge.zone_server import serve_zone
+from gateway.examiner import Examiner
 from gateway.journal import Journal
 from gateway.settings import split_host_port
 from gateway.store import Entry, State
@@ -41,11 +44,22 @@ def command(out: str | None) -> None:
         raise click.UsageError(f"{folder} is not empty")
     folder.mkdir(parents=True, exist_ok=True)
     begin = time.perf_counter()
-    sent, entries = asyncio.run(_run(folder))
-    _report(folder, sent, entries, time.perf_counter() - begin)
+    results = asyncio.run(_run(folder))
+    _report(folder, results, time.perf_counter() - begin)
 
 
-async def _run(folder: Path) -> tuple[list[tuple[DemoLetter, str]], Sequence[Entry]]:
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What the run left, for the report."""
+
+    sent: Sequence[tuple[DemoLetter, str]]
+    """Each letter with the queue id of its 250."""
+    entries: Sequence[Entry]
+    held: Mapping[str, Mapping[str, Any]]
+    """What `explain` says of each held message, by queue id."""
+
+
+async def _run(folder: Path) -> Results:
     world = make_world()
     async with serve_zone(world.zone) as dns:
         main = write_configuration(folder, world, dns)
@@ -64,8 +78,14 @@ async def _run(folder: Path) -> tuple[list[tuple[DemoLetter, str]], Sequence[Ent
             sent.append((letter, queue_id))
         await _delivered(gateway)
         entries = await gateway.store.entries()
+        held = {}
+        async with Examiner.open(loaded.settings, clock.now(), history=False) as examiner:
+            for entry in entries:
+                original = await gateway.store.original(entry.queue_id)
+                if entry.state == "held" and original:
+                    held[entry.queue_id] = await examiner.explain(original)
         await gateway.drain()
-    return sent, entries
+    return Results(sent, entries, held)
 
 
 def _signed(letter: DemoLetter, world: World, now: datetime, number: int) -> bytes:
@@ -94,23 +114,20 @@ async def _delivered(gateway: Gateway) -> None:
             await asyncio.sleep(0.05)
 
 
-def _report(
-    folder: Path,
-    sent: Sequence[tuple[DemoLetter, str]],
-    entries: Sequence[Entry],
-    seconds: float,
-) -> None:
-    console = Console(width=max(120, Console().width), highlight=False)
-    console.print(show.table(show.rows(sent, entries, folder / "mailbox")))
+def _report(folder: Path, results: Results, seconds: float) -> None:
+    console = Console(width=max(150, Console().width), highlight=False)
+    console.print(
+        show.table(show.rows(results.sent, results.entries, results.held, folder / "mailbox"))
+    )
     cards = [mail for mail in map(show.read, show.maildir_files(folder / "mailbox"))
              if mail["X-Gateway-Id"] and not mail["X-Gateway-Tone"]]  # fmt: skip
     if cards:
         console.rule("the call card, in the agent's mailbox", align="left")
-        console.print(show.body_of(cards[0]), markup=False)
+        console.print(show.body_of(cards[0]))
     answers = [show.read(path) for path in show.maildir_files(folder / "acknowledgements")]
     if answers:
         console.rule(f"one of {len(answers)} acknowledgements", align="left")
-        console.print(show.body_of(answers[0]), markup=False)
+        console.print(show.body_of(answers[0]))
     console.rule("where to look", align="left")
     for what, where in (
         ("the agents' mailbox", folder / "mailbox" / "new"),
@@ -120,4 +137,6 @@ def _report(
         ("the proof", f"gateway queue prove --config {folder / 'gateway.yaml'}"),
     ):
         console.print(f"  {what}: {where}", markup=False, soft_wrap=True)
-    console.print(f"{len(sent)} letters in {seconds:.1f} s, start and stop included", markup=False)
+    console.print(
+        f"{len(results.sent)} letters in {seconds:.1f} s, start and stop included", markup=False
+    )

@@ -96,7 +96,7 @@ async def _explain_some(
             else:
                 console = Console(highlight=False)
                 for line in lines(found):
-                    console.print(line, markup=False, soft_wrap=True)
+                    console.print(line, soft_wrap=True)
     return 1 if failed else 0
 
 

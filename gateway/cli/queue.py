@@ -70,7 +70,7 @@ def show(config: str | None, as_json: bool, id_: str) -> None:
     for note in notes:
         by = f" by {terminal(note.who)}" if note.who else ""
         line = f"{note.at:%Y-%m-%d %H:%M:%S} {note.event}{by} {terminal(note.text)}"
-        console.print(line, markup=False)
+        console.print(line)
 
 
 @command.command()
@@ -220,5 +220,5 @@ def _table(entries: Sequence[Entry]) -> Table:
             entry.tone,
             entry.why,
         )
-        table.add_row(*(terminal(cell).replace("[", "\\[") for cell in cells))
+        table.add_row(*(terminal(cell) for cell in cells))
     return table

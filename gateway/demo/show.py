@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.message import Message as Parsed
 from email.parser import BytesParser
 from email.policy import default
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
@@ -32,9 +33,12 @@ class Row:
 
 
 def rows(
-    letters: Sequence[tuple[DemoLetter, str]], entries: Sequence[Entry], mailbox: Path
+    letters: Sequence[tuple[DemoLetter, str]],
+    entries: Sequence[Entry],
+    held: Mapping[str, Mapping[str, Any]],
+    mailbox: Path,
 ) -> list[Row]:
-    """`letters` with the queue id each got; what stands in their delivered fields."""
+    """What stands in the delivered fields; for a held letter what `explain` says of it."""
     delivered = {mail["X-Gateway-Id"]: mail for mail in map(read, maildir_files(mailbox))
                  if mail["X-Gateway-Tone"]}  # fmt: skip
     by_id = {entry.queue_id: entry for entry in entries if entry.kind == "letter"}
@@ -44,8 +48,8 @@ def rows(
         if mail is not None:
             found.append(_delivered(letter, mail))
         else:
-            entry = by_id.get(queue_id)
-            found.append(_not_delivered(letter, entry))
+            fields = dict(held[queue_id]["headers"]) if queue_id in held else {}
+            found.append(_held(letter, by_id.get(queue_id), fields))
     return found
 
 
@@ -59,30 +63,31 @@ def read(path: Path) -> Parsed:
 
 
 def _delivered(letter: DemoLetter, mail: Parsed) -> Row:
-    results = str(mail["Authentication-Results"])
-    call = str(mail["X-Gateway-Call"])
+    return _row(letter, {name: str(value) for name, value in mail.items()}, "mailbox")
+
+
+def _held(letter: DemoLetter, entry: Entry | None, fields: Mapping[str, str]) -> Row:
+    why = f": {entry.why}" if entry and entry.why else ""
+    return _row(letter, fields, (entry.state if entry else "not kept") + why)
+
+
+def _row(letter: DemoLetter, fields: Mapping[str, str], where: str) -> Row:
+    """From the fields of ours, which are the same in a mailbox and in `explain`."""
+    call = fields.get("X-Gateway-Call", "no")
     phone = re.search(r'phone="([^"]+)"', call)
-    acknowledged = str(mail["X-Gateway-Acknowledged"])
     return Row(
         title=letter.title,
-        site=str(mail["X-Gateway-Site"]),
-        sender=_sender(letter, results),
-        spam=_spam(mail),
-        tone=_tone(mail),
+        site=fields.get("X-Gateway-Site", ""),
+        sender=_sender(fields.get("Authentication-Results", "")),
+        spam=_spam(fields),
+        tone=_tone(fields),
         call=f"call {phone[1]}" if phone else ("call" if call.startswith("wanted") else ""),
-        acknowledged=_acknowledged(acknowledged),
-        where="mailbox",
+        acknowledged=_acknowledged(fields.get("X-Gateway-Acknowledged", "")),
+        where=where,
     )
 
 
-def _not_delivered(letter: DemoLetter, entry: Entry | None) -> Row:
-    state = entry.state if entry else "not kept"
-    why = f": {entry.why}" if entry and entry.why else ""
-    site = letter.recipient.partition("@")[2].partition(".")[0]
-    return Row(letter.title, site, "", "spam" if "spam" in why else "", "", "", "no", state + why)
-
-
-def _sender(letter: DemoLetter, results: str) -> str:
+def _sender(results: str) -> str:
     found: dict[str, str] = {}
     for name, result in re.findall(r"\b(spf|dkim|dmarc)=(\w+)", results):
         found.setdefault(name, result)
@@ -91,14 +96,16 @@ def _sender(letter: DemoLetter, results: str) -> str:
     return f"{'proven' if proven else 'NOT PROVEN'} ({checks})"
 
 
-def _spam(mail: Parsed) -> str:
-    flagged = str(mail["X-Spam-Flag"] or "") == "YES"
-    return f"{'spam' if flagged else 'no'} ({mail['X-Spam-Score']})"
+def _spam(fields: Mapping[str, str]) -> str:
+    flagged = fields.get("X-Spam-Flag") == "YES"
+    return f"{'SPAM' if flagged else 'no'} ({fields.get('X-Spam-Score', '?')})"
 
 
-def _tone(mail: Parsed) -> str:
-    tone = str(mail["X-Gateway-Tone"]).partition(";")[0]
-    return f"{tone}, urgent" if str(mail["X-Gateway-Urgent"]) == "yes" else tone
+def _tone(fields: Mapping[str, str]) -> str:
+    tone, _, rest = fields.get("X-Gateway-Tone", "").partition(";")
+    score = re.search(r"score=([\d.]+)", rest)
+    urgent = ", urgent" if fields.get("X-Gateway-Urgent") == "yes" else ""
+    return f"{tone} {score[1] if score else ''}{urgent}"
 
 
 def _acknowledged(value: str) -> str:
@@ -116,7 +123,7 @@ def table(found: Sequence[Row]) -> Table:
     for row in found:
         cells = (row.title, row.site, row.sender, row.spam, row.tone, row.call,
                  row.acknowledged, row.where)  # fmt: skip
-        result.add_row(*(terminal(cell).replace("[", "\\[") for cell in cells))
+        result.add_row(*(terminal(cell) for cell in cells))
     return result
 
 
