@@ -71,17 +71,27 @@ def _with_extension(phone: phones.Phone) -> str:
     return f"{phone.number};ext={phone.extension}" if phone.extension else phone.number
 
 
+_FORM_NAME = re.compile(
+    r"^[ *]{0,4}(?:full |your |vollständiger )?(?:name|nom(?: complet)?|nombre|nome|naam)[ *]{0,4}"
+    r"[:=][ *]{0,4}([^\n]{2,60})$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
 def _name(message: Message, reading: Reading) -> str:
-    """The name in the From field, else the first line of the signature that is one."""
-    for author in message.authors[:1]:
-        name = plain_name(author.name)
+    """The name in a form, else in the From field, else in the first lines of the signature."""
+    form = _FORM_NAME.search(reading.new_text[:2000])
+    sender = message.authors[0].name if message.authors else ""
+    signed = (
+        line.strip(" ,.-–—")
+        for line in reading.signature.split("\n")[:4]
+        if not phrases.CLOSING.match(line)
+    )
+    for written in (form[1] if form else "", sender, *signed):
+        name = plain_name(written)
         if name and " " in name:
             return name
-    for line in reading.signature.split("\n")[:4]:
-        name = plain_name(line.strip(" ,.-–—"))
-        if name and " " in name and not phrases.CLOSING.match(line):
-            return name
-    return plain_name(message.authors[0].name) if message.authors else ""
+    return plain_name(sender)
 
 
 _HOUR = (

@@ -270,9 +270,15 @@ def _sign_contact_block(lines: Sequence[str], kinds: bytearray, start: int, end:
     block = [lines[number].strip() for number in range(first, last + 1)]
     if first <= start or not 2 <= len(block) <= SIGNATURE_LINES or len(block[0]) > 50:
         return
-    contacts = sum(bool(phrases.CONTACT.search(line[:LINE_MAX])) for line in block[1:])
-    if contacts and phrases.NAME_LINE.fullmatch(block[0]) and max(map(len, block)) <= 90:
+    if max(map(len, block)) > 90 or any(_words(line) > 7 for line in block):
+        return
+    contacts = any(phrases.CONTACT.search(line) for line in block[1:])
+    if contacts and phrases.NAME_LINE.fullmatch(block[0]):
         _sign(lines, kinds, first, last + 1)
+
+
+def _words(line: str) -> int:
+    return sum(any(map(str.isalpha, piece)) for piece in line.split())
 
 
 def _mark_boilerplate(lines: Sequence[str], kinds: bytearray) -> None:

@@ -339,6 +339,8 @@ def test_questions_are_bounded() -> None:
         ("j@b.example", "Hi there.\n\nKind regards\nJane Doe\n", "Jane Doe"),
         ("jane <j@b.example>", "Hi there.\n\nKind regards\nJane Doe\n", "Jane Doe"),
         ("jane <j@b.example>", "Hi there.", "jane"),
+        ("The Shop website <f@b.example>", "Name: Olu Adeyemi\nMessage: Hi", "Olu Adeyemi"),
+        ("Das Formular <f@b.example>", "**Name:** Jörg Groß\n\nHallo", "Jörg Groß"),
         ("Click here now http://x.example <j@b.example>", "Hi", ""),
         ("j@b.example", "Hi", ""),
     ],

@@ -268,6 +268,11 @@ def test_contact_data_without_a_closing(letter: Read) -> None:
     assert "212 555 0142" in reading.signature
 
 
+def test_a_last_word_with_a_number_is_no_signature(letter: Read) -> None:
+    last = "Sal, Sal's on Damen\n(312) 555-0147 but do not bother, I am busy being happy"
+    assert letter(f"All fine.\n\n{last}").new_text == f"All fine.\n\n{last}"
+
+
 DISCLAIMERS = {
     "en": "This email and any attachments are confidential and intended solely for the addressee.",
     "de": "Diese E-Mail enthält vertrauliche Informationen.",
