@@ -12,7 +12,7 @@ import pytest
 from support.running import header, send_blocking, settings_of
 
 from gateway.edge import clock
-from gateway.examiner import Examiner, read_request
+from gateway.examiner import Examiner
 
 WIDE = """
 acknowledgements: {per_site: 100000 per hour, in_all: 100000 per hour,
@@ -28,7 +28,7 @@ BODIES = (
     "this is the third time I write. You have lied to me and I want my money back, order {n}!\r\n",
     "thank you so much, the lamp of order {n} is wonderful.\r\n",
     "können Sie bitte die Rechnung {n} noch einmal schicken?\r\n",
-    "the server {n} has been down since six and our shop is closed. Please call +1 202 555 0143.\r\n",
+    "the server {n} has been down since six, our shop is closed. Please call +1 202 555 0143.\r\n",
     "please cancel order {n}. Do not call me, write to me.\r\n",
     "CONGRATULATIONS you won {n} dollars, click http://win.example/{n} to claim your prize now\r\n",
     "> You wrote: we are sorry\r\n> about {n}\r\n\r\nNo problem at all, all is well now.\r\n",
@@ -43,12 +43,15 @@ def letters(letter, count):
     parts = itertools.cycle(itertools.product(BODIES, OPENINGS, CLOSINGS))
     for number, (body, opening, closing) in zip(range(count), parts, strict=False):
         author = f"a{number}@author.example"
-        yield author, letter(
-            opening + body.format(n=10_000 + number) + closing,
-            subject=f"About {number}",
-            author=f"Jo Field <{author}>",
-            signed=number % 3 != 0,
-            extra="Precedence: bulk\r\n" if number % 17 == 0 else "",
+        yield (
+            author,
+            letter(
+                opening + body.format(n=10_000 + number) + closing,
+                subject=f"About {number}",
+                author=f"Jo Field <{author}>",
+                signed=number % 3 != 0,
+                extra="Precedence: bulk\r\n" if number % 17 == 0 else "",
+            ),
         )
 
 
@@ -69,9 +72,7 @@ async def test_explain_tells_the_delivered_tags_on_500_messages(run, letter):
 
         def send(share):
             for author, content in share:
-                code, _ = send_blocking(
-                    running.address, content, "support@shop.example", author
-                )
+                code, _ = send_blocking(running.address, content, "support@shop.example", author)
                 assert code == 250
 
         items = list(made.items())
@@ -121,9 +122,7 @@ async def test_batch_answers_in_order_and_survives_what_it_cannot_read(run, lett
     async with run() as running:
         command = [sys.executable, "-m", "gateway", "explain", "--batch", str(requests),
                    "--config", str(running.config)]  # fmt: skip
-        done = await asyncio.to_thread(
-            subprocess.run, command, capture_output=True, check=False
-        )
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=False)
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr
     assert found[0]["id"] == 7
@@ -146,9 +145,7 @@ async def test_no_escape_reaches_the_terminal(run, letter, tmp_path, option):
     async with run() as running:
         command = [sys.executable, "-m", "gateway", "explain", str(path), *option,
                    "--config", str(running.config)]  # fmt: skip
-        done = await asyncio.to_thread(
-            subprocess.run, command, capture_output=True, check=False
-        )
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout
     assert b"\x1b" not in done.stdout
