@@ -27,9 +27,7 @@ LISTED = site("listed", routes=[{"to": "*"}], recipients={"list": ["jo@listed.ex
 ANY = site("any", recipients={"any": True})
 ALIAS = site("alias", aliases={"help@alias.example": "support@alias.example"})
 FILED = site("filed", routes=[{"to": "*"}])
-ALL = Recipients(
-    [ROUTES, WILD, LISTED, ANY, ALIAS, FILED], {"filed": ["kim@filed.example"]}
-)
+ALL = Recipients([ROUTES, WILD, LISTED, ANY, ALIAS, FILED], {"filed": ["kim@filed.example"]})
 
 
 @pytest.mark.parametrize(
