@@ -42,8 +42,8 @@ def sort(lines: Sequence[str]) -> Parts:
     kinds = bytearray(len(lines))
     _mark_quotes(lines, kinds)
     _mark_history(lines, kinds)
-    _mark_signature(lines, kinds)
     _mark_boilerplate(lines, kinds)
+    _mark_signature(lines, kinds)
     new = _gather(lines, kinds, OWN)
     quoted = _gather(lines, kinds, QUOTED)
     signature = _gather(lines, kinds, SIGNED)
@@ -87,8 +87,8 @@ def _letter_within(quoted: str) -> str:
     kinds = bytearray(len(rest))
     _mark_quotes(rest, kinds)
     _mark_history(rest, kinds)
-    _mark_signature(rest, kinds)
     _mark_boilerplate(rest, kinds)
+    _mark_signature(rest, kinds)
     return _gather(rest, kinds, OWN) or "\n".join(rest).strip()
 
 
