@@ -14,7 +14,7 @@ orders?|purchase orders?|p\\.?o\\.?|tickets?|cases?|booking|reservation|confirma
 |bestell(?:ung|ungen|nummern?|-?nr\\.?|-?id)?|auftr(?:ag|äge|ags-?nummer|ags-?nr\\.?|agsnr)|order-?(?:nummer
 |nr)|rechnung(?:en|s-?nummer|s-?nr\\.?)?|vertrag(?:s-?nummer|s-?nr\\.?)?|buchung(?:s-?nummer|s-?nr\\.?|s-?code)?
 |reservierung(?:s-?nummer|s-?nr\\.?)?|vorgang(?:s-?nummer|s-?nr\\.?)?|ticket-?(?:nummer|nr)|fall(?:-?nummer
-|-?nr\\.?)?|aktenzeichen|az|referenz(?:-?nummer|-?nr\\.?)?|reklamation(?:s-?nummer)?|zeichen|antrag(?:s-?nummer
+|-?nr\\.?)?|aktenzeichen|az\\.?|gz\\.?|geschäftszeichen|referenz(?:-?nummer|-?nr\\.?)?|reklamation(?:s-?nummer)?|zeichen|antrag(?:s-?nummer
 |s-?nr\\.?)?|anfrage(?:-?nummer)?|meldung(?:s-?nummer)?|angebot(?:s-?nummer)?|police(?:n-?nummer)?|versicherungsschein(?:-?nummer|-?nr\\.?)?|schaden(?:s?-?nummer)?|störung(?:s-?nummer)?
 |commandes?|cde|police|dossier|réservation|contrat|factures?|référence|réf\\.?|réclamation|billet|intervention
 |demande|sinistre|devis|panne
@@ -86,17 +86,21 @@ CODES = compiled(
 
 _PARTS = r"(?-i:[0-9A-Z]{1,10}(?:[-/][0-9A-Z]{1,10}){1,4})"
 _REFER = (
-    "under|re|ref|for|from|on|about|regarding|is|unter|zu|für|wegen|sous|pour|para|por|per|onder"
-    "|voor"
+    "under|re|ref|for|from|on|about|regarding|is|was|unter|zu|für|wegen|war|sous|pour|para|por|per"
+    "|onder|voor"
 )
 CODES_IN_PLACE = compiled(
     rf"(?:^|[.!?][ ]+|\n[ ]*|[(\[][ ]?|\b(?:{_REFER})[: ]+)"
-    rf"(?P<order>{_PARTS}|(?-i:[A-Z]{{1,3}} [0-9]{{4,8}}))(?:[)\],.;?!\n]|[ ][^0-9]|$)"
+    rf"(?P<order>{_PARTS}|(?-i:[A-Z]{{2,3}} [0-9]{{4,8}}))(?:[)\],.;?!\n]|[ ][^0-9]|$)"
 )
 """Codes of any shape where a code stands: alone, in brackets, behind `under` or `for`."""
 
-ALONE = compiled(r"(?:^|[.!?][ ]+|\n[ ]*)(?P<order>[0-9]{5,8})(?:[.!]|[ ]*\n|$)")
-"""A number that is a sentence or a line."""
+ALONE = compiled(
+    r"(?:(?:^|[.!?][ ]+|\n[ ]*)(?P<order>[0-9]{5,8})"
+    r"|,[ ](?P<clause>(?-i:[0-9]{1,6}(?:-[0-9A-Z]{1,6}){0,2}-[A-Z]{1,3}))"
+    r"|[(\[](?P<aside>(?-i:[A-Z] [0-9]{4,8})))(?:[.!)\]]|[ ]*\n|$)"
+)
+"""A number that is a sentence, a line, a last clause, or stands in brackets."""
 
 REFERRED = compiled(r"\b(?:under|re|ref|for|from|about|unter|zu|für|sous|onder|voor)[: ]+$")
 """Words behind which even three and four digits are a reference."""
@@ -111,6 +115,9 @@ POSTAL = compiled(
     r"^(?:(?:A|B|L|N|CH|FL|DK|NL)-[0-9]{4}|IS-[0-9]{3}|(?:D|F|I|E|SE|FI|CZ)-[0-9]{5})$"
 )
 """Postal codes with the country's letter."""
+
+SHORT_CODE = compiled(r"^(?-i:[A-Z]{2,5}-[0-9]+-[0-9A-Z]+|[0-9A-Z]{5,8})$")
+"""Booking codes and serial numbers, which have few digits."""
 
 LOCAL_PHONE = compiled(r"^[0-9]{3}-[0-9]{4}$")
 
@@ -142,7 +149,8 @@ OTHER_THINGS = compiled(
     r"|errore|volo|tessera|targa|pod|pdr|conta|série|cartão|contribuinte|cpf|cnpj|rastreio|erro|voo"
     r"|klant|rekening|meter|serienummer|artikel|kaart|btw|bsn|kvk|partij|track ?(?:&|and) ?trace"
     r"|fout|vlucht|lid|kenteken)(?:[-. ]?(?:no|nr|number|nummer|num|id|code))?"
-    r"[\s:#.°º(-]{1,4}(?:\pL{1,6}[\s:]{1,2})?$"
+    r"[\s:#.°º(-]{1,4}(?:(?:is|was|ist|war|lautet|est|es|è|é|no|nr|n|num|nummer"
+    r"|number)[\s:.]{1,2})?$"
 )
 """Words right before a code that make it no reference."""
 

@@ -60,10 +60,10 @@ def _in(text: str, codes: Sequence[Any]) -> list[str]:
                 found[start] = _listed(match)
     for pattern in codes:
         for match in islice(pattern.finditer(text), LOOKED_MAX):
-            start, end = match.span(1)
-            if not _overlaps(start, end, taken) and _is_code(match[1], text[:start]):
+            start, end = match.span(match.lastindex)
+            if not _overlaps(start, end, taken) and _is_code(text[start:end], text[:start]):
                 taken.append((start, end))
-                found[start] = [match[1]]
+                found[start] = [text[start:end]]
     return [value for start in sorted(found) for value in found[start]]
 
 
@@ -84,9 +84,9 @@ def _listed(match: Any) -> list[str]:
 
 def _is_reference(value: str) -> bool:
     """A date, a year, a time or an amount behind `order` is no reference."""
+    if words.SHORT_CODE.search(value):
+        return True
     digits = sum(map(str.isdigit, value))
-    if 5 <= len(value) <= 8 and value.isalnum() and value.isupper():
-        return True  # a booking code
     if digits < 3 or (digits < 4 and value.isdigit()):
         return False
     if value.isdigit() and len(value) == 4 and value[:2] in ("19", "20"):
@@ -96,9 +96,8 @@ def _is_reference(value: str) -> bool:
 
 def _is_code(value: str, before: str) -> bool:
     """Whether a code without a name may be a reference, by its shape and the words before it."""
-    if sum(map(str.isdigit, value)) < (2 if value.isalnum() else 3) or len(value) < 5:
-        return False
-    if not _is_reference(value):
+    needed = 2 if words.SHORT_CODE.search(value) else 3
+    if sum(map(str.isdigit, value)) < needed or len(value) < 5 or not _is_reference(value):
         return False
     if any(shape.search(value) for shape in (words.POSTAL, words.NO_CODE, words.NUMBER_LIKE)):
         return False

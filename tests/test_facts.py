@@ -244,7 +244,24 @@ def test_a_number_is_read_where_it_is_valid() -> None:
         ("protocolo 2026112400981", ["2026112400981"]),
         ("bestelling 2210457", ["2210457"]),
         ("factuurnummer: F2026.001", ["F2026.001"]),
+        ("It came back (MKT-20931).", ["MKT-20931"]),
+        ("Nothing yet for ZX48120, is there?", ["ZX48120"]),
+        ("payment pending on MK 300417", ["MK 300417"]),
+        ("Refund it.\n\n5510-22-A. I wait.", ["5510-22-A"]),
+        ("the fountain (W 5518) hums", ["W 5518"]),
+        ("It is the second one under 41-6607 that fails", ["41-6607"]),
+        ("the bike from 558-2217", ["558-2217"]),
+        ("I am leaving you, 77-30-K.", ["77-30-K"]),
+        ("Az. 62.3-1187/24", ["62.3-1187/24"]),
         # None:
+        ("about 45-60 minutes, 24-72 hours", []),
+        ("call me on 555-0142 or 212-555-0142", []),
+        ("Helleveien 30, N-5045 Bergen; D-10115 Berlin", []),
+        ("model WH-1000XM4, serial AB-123456", []),
+        ("error E-4021 on my router GX-26044", []),
+        ("A 1958 watch, RFC-1521, SHA-256, COVID-19", []),
+        ("https://doi.example/10.1080/01621459.2021", []),
+        ("tickets for August 20th-30th", []),
         ("order from 12.11.2026", []),
         ("order of 2026", []),
         ("order 2 lamps", []),
@@ -261,6 +278,22 @@ def test_a_number_is_read_where_it_is_valid() -> None:
 )
 def test_references(text: str, orders: list[str]) -> None:
     assert list(references.find("", text)) == orders
+
+
+@pytest.mark.parametrize(
+    ("subject", "orders"),
+    [
+        ("Change card for 7-4400-KL before noon", ["7-4400-KL"]),
+        ("RE: WO 55-81802 completed", ["55-81802"]),
+        ("name spelled wrong 6QX4LD", ["6QX4LD"]),
+        ("48213", ["48213"]),
+        ("Lamp", []),
+        ("My 2 lamps of 2026", []),
+        ("Dell GX260 on 12.11.2026", []),
+    ],
+)
+def test_a_number_in_the_subject_is_one(subject: str, orders: list[str]) -> None:
+    assert list(references.find(subject)) == orders
 
 
 def test_a_sites_own_patterns_come_first() -> None:
