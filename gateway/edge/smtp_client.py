@@ -70,6 +70,7 @@ class SmtpClient:
         self._idle: list[Session] = []
         self._closing: set[asyncio.Future[None]] = set()
         self._reaper: asyncio.TimerHandle | None = None
+        self._looking: asyncio.Future[Sequence[str]] | None = None
 
     # --- the Transport ---
 
@@ -219,9 +220,16 @@ class SmtpClient:
             pass
         try:
             async with asyncio.timeout(min(self._timeout, CONNECT_LIMIT)):
-                return await self._resolve(host)
+                return await self._look_up(host)
         except (OSError, UnicodeError):
             raise Trouble(NO_HOST, hop_failed=True) from None
+
+    async def _look_up(self, host: str) -> Sequence[str]:
+        """One look-up at a time: a resolver that hangs must not take a thread for each letter."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.ensure_future(self._resolve(host))
+            self._looking.add_done_callback(_forget)
+        return await asyncio.shield(self._looking)
 
     async def _tls_context(self) -> ssl.SSLContext:
         """Verifying if TLS is required, else only against listeners."""
@@ -236,6 +244,12 @@ class SmtpClient:
             context = await asyncio.to_thread(ssl.create_default_context)
         self._context = context
         return context
+
+
+def _forget(looking: asyncio.Future[Sequence[str]]) -> None:
+    """Take the failure of a look-up that nobody waits for any more."""
+    if not looking.cancelled():
+        looking.exception()
 
 
 def _unverified() -> ssl.SSLContext:

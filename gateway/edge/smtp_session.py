@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 
+from gateway.domains import canonical_domain
 from gateway.edge import content
 from gateway.edge.smtp_dialogue import Dialogue, delayed
 from gateway.edge.smtp_opening import Extensions
@@ -71,54 +72,56 @@ class Session:
         Raises Trouble when the connection fails before the final dot: nothing was delivered then.
         After the final dot every recipient without a reply has the outcome `unknown`.
         """
-        outcomes = {
-            recipient: Outcome(recipient, "failed", refusal)
-            for recipient in job.recipients
-            if (refusal := self._unsendable(job, recipient))
-        }
+        outcomes: dict[str, Outcome] = {}
         remarks: tuple[str, ...] = ()
-        asked = [recipient for recipient in job.recipients if recipient not in outcomes]
+        sender, asked = self._paths(job, outcomes)
         if asked:
             small = content.whole(job) if content.size(job) <= SMALL else None
             seven_bit = small is not None and small.isascii()
-            accepted = await self._envelope(job, asked, outcomes, seven_bit=seven_bit)
+            mail = self._mail(job, sender, asked, seven_bit=seven_bit)
+            accepted = await self._envelope(mail, asked, outcomes)
             if accepted:
                 await self._hand_over(job, small, accepted, outcomes, progress)
                 if small is not None and not seven_bit and "8BITMIME" not in self._extensions:
                     remarks = (EIGHT_BIT,)
         return Sent(tuple(outcomes[recipient] for recipient in job.recipients), remarks=remarks)
 
-    def _unsendable(self, job: Job, recipient: str) -> Reply | None:
-        """Why an address cannot be put into a command at all."""
-        paths = (recipient, job.reverse_path) if job.reverse_path else (recipient,)
-        for path in paths:
-            if not _PATH.fullmatch(path):
-                return BAD_ADDRESS
-            if not path.isascii() and "SMTPUTF8" not in self._extensions:
-                return NO_UTF8
-        return None
-
     # --- the envelope ---
 
-    def _mail(self, job: Job, asked: list[str], *, seven_bit: bool) -> bytes:
-        command = f"MAIL FROM:<{job.reverse_path}>"
+    def _paths(self, job: Job, outcomes: dict[str, Outcome]) -> tuple[str, dict[str, str]]:
+        """The reverse-path and, by recipient, the paths to ask for.
+
+        Addresses that cannot be put into a command get their outcome; all, if the sender's cannot.
+        """
+        utf8 = "SMTPUTF8" in self._extensions
+        sender = _path(job.reverse_path, utf8=utf8) if job.reverse_path else ""
+        asked: dict[str, str] = {}
+        for recipient in job.recipients:
+            path = sender if isinstance(sender, Reply) else _path(recipient, utf8=utf8)
+            if isinstance(path, Reply):
+                outcomes[recipient] = Outcome(recipient, "failed", path)
+            else:
+                asked[recipient] = path
+        return "" if isinstance(sender, Reply) else sender, asked
+
+    def _mail(self, job: Job, sender: str, asked: dict[str, str], *, seven_bit: bool) -> bytes:
+        command = f"MAIL FROM:<{sender}>"
         extensions = self._extensions
         if "SIZE" in extensions:
             command += f" SIZE={content.size(job)}"
         if "8BITMIME" in extensions and not seven_bit:
             command += " BODY=8BITMIME"
         if "SMTPUTF8" in extensions and (
-            job.smtputf8 or not all(path.isascii() for path in (job.reverse_path, *asked))
+            job.smtputf8 or not all(path.isascii() for path in (sender, *asked.values()))
         ):
             command += " SMTPUTF8"
         return f"{command}\r\n".encode()
 
     async def _envelope(
-        self, job: Job, asked: list[str], outcomes: dict[str, Outcome], *, seven_bit: bool
+        self, mail: bytes, asked: dict[str, str], outcomes: dict[str, Outcome]
     ) -> list[str]:
         """MAIL, RCPT and DATA. Gives the recipients that the content now goes to."""
-        mail = self._mail(job, asked, seven_bit=seven_bit)
-        recipients = [f"RCPT TO:<{recipient}>\r\n".encode() for recipient in asked]
+        recipients = [f"RCPT TO:<{path}>\r\n".encode() for path in asked.values()]
         if self._reset_first:
             await self._dialogue.say(b"RSET\r\n")
         self._reset_first = True
@@ -216,6 +219,17 @@ class Session:
             return await self._wire.answer(limit)
         except Trouble:
             return None
+
+
+def _path(address: str, *, utf8: bool) -> str | Reply:
+    """An address as it stands in a command, or why it cannot."""
+    if not _PATH.fullmatch(address):
+        return BAD_ADDRESS
+    if utf8 or address.isascii():
+        return address
+    local, at, domain = address.rpartition("@")
+    path = f"{local}{at}{canonical_domain(domain)}"  # RFC 5890: the domain has an ASCII form
+    return path if path.isascii() else NO_UTF8
 
 
 def _outcome(recipient: str, answer: Answer) -> Outcome:

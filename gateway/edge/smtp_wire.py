@@ -28,7 +28,6 @@ UNINTELLIGIBLE = Reply(451, "4.5.0", "The next hop's answer was not SMTP")
 _CODE = re.compile(rb"[2-5]\d\d")
 _AFTER_CODE = (b" ", b"-", b"")
 _ENHANCED = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?:\s+|$)")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffd]+")
 
 
 class Trouble(Exception):  # noqa: N818 - it is no error of ours
@@ -52,7 +51,7 @@ class Answer(NamedTuple):
     @property
     def reply(self) -> Reply:
         """The answer as a value to keep and show."""
-        lines = [_CONTROL.sub(" ", line.decode("utf-8", "replace")).strip() for line in self.lines]
+        lines = [_printable(line.decode("utf-8", "replace")) for line in self.lines]
         match = _ENHANCED.match(lines[0])
         wanted = str(self.code)[0]
         if match is None or match[1][0] != wanted:
@@ -60,6 +59,13 @@ class Answer(NamedTuple):
         code = match[1]
         texts = (line.removeprefix(code).strip() for line in lines)
         return Reply(self.code, code, " ".join(texts)[:MAX_TEXT])
+
+
+def _printable(text: str) -> str:
+    """Control, bidirectional and other invisible characters become spaces."""
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else " " for char in text)
+    return text.strip()
 
 
 class Wire(asyncio.Protocol):

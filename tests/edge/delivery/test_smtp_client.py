@@ -324,6 +324,24 @@ async def test_unknown_host(connect):
     assert sent.hop_failed
 
 
+async def test_a_resolver_that_hangs_is_asked_once(connect):
+    asked = 0
+    go_on = asyncio.Event()
+
+    async def hang(_host: str) -> tuple[str, ...]:
+        nonlocal asked
+        asked += 1
+        await go_on.wait()
+        raise socket.gaierror("at last")
+
+    client = connect("smtp://slow.example:25", resolve=hang, timeout=0.1)
+    for _ in range(2):
+        results = await asyncio.gather(*(client.send(job()) for _ in range(3)))
+        assert [told(sent) for sent in results] == [["delayed 451 4.4.3"]] * 3
+    assert asked == 1
+    go_on.set()
+
+
 async def test_the_second_address_is_used_when_the_first_is_dead(hops, connect):
     hop = await hops.start()
 
@@ -726,6 +744,14 @@ async def test_international_addresses(hops, connect):
     assert hop.taken[0].recipients == ["grüße@läden.example"]
     hop = await hops.start()
     assert told(await connect(hop.address).send(letter)) == ["failed 553 5.6.7"]
+
+
+async def test_an_international_domain_alone_needs_no_extension(hops, connect):
+    hop = await hops.start()
+    letter = job(LETTER, "jane@läden.example", reverse_path="info@läden.example")
+    assert told(await connect(hop.address).send(letter)) == ["relayed 250 2.0.0"]
+    assert hop.taken[0].recipients == ["jane@xn--lden-loa.example"]
+    assert hop.taken[0].sender == "info@xn--lden-loa.example"
 
 
 async def test_eight_bits_to_a_seven_bit_hop_go_as_they_are_and_are_remarked(hops, connect):

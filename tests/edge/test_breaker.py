@@ -1,0 +1,73 @@
+"""The circuit breaker: when it opens, when it lets one through, when it closes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from gateway.edge.breaker import Breaker, BreakerPolicy
+
+START = datetime(2026, 11, 24, tzinfo=UTC)
+POLICY = BreakerPolicy(failures=3, first=timedelta(seconds=30), max=timedelta(minutes=2))
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def opened() -> Breaker:
+    breaker = Breaker(POLICY)
+    assert [breaker.failed(START) for _ in range(3)] == [False, False, True]
+    return breaker
+
+
+def test_it_opens_after_failures_in_a_row() -> None:
+    breaker = Breaker(POLICY)
+    breaker.failed(START)
+    breaker.failed(START)
+    assert not breaker.succeeded()
+    breaker.failed(START)
+    breaker.failed(START)
+    assert breaker.closed
+    assert breaker.failed(START)
+    assert not breaker.lets_through(at(29))
+
+
+def test_half_open_lets_one_through() -> None:
+    breaker = opened()
+    assert not breaker.half_open(at(29))
+    assert breaker.half_open(at(30))
+    assert breaker.lets_through(at(30))
+    assert not breaker.lets_through(at(30))
+    assert breaker.succeeded()
+    assert breaker.lets_through(at(31))
+    assert breaker.lets_through(at(31))
+
+
+def test_each_time_it_opens_for_longer_up_to_a_bound() -> None:
+    breaker = opened()
+    now, waits = START, []
+    for _ in range(5):
+        assert breaker.until is not None
+        waits.append((breaker.until - now).total_seconds())
+        now = breaker.until
+        assert breaker.lets_through(now)
+        assert not breaker.failed(now), "that it is still down is no news"
+    assert waits == [30, 60, 120, 120, 120]
+    breaker.succeeded()
+    again = [breaker.failed(now) for _ in range(3)]
+    assert again == [False, False, True]
+    assert breaker.until == now + timedelta(seconds=30)
+
+
+def test_stragglers_do_not_make_it_worse() -> None:
+    breaker = opened()
+    for second in range(10):
+        breaker.failed(at(second))
+    assert breaker.until == at(30)
+
+
+def test_a_probe_that_told_nothing_lets_the_next_one_go() -> None:
+    breaker = opened()
+    assert breaker.lets_through(at(30))
+    breaker.abandoned()
+    assert breaker.lets_through(at(31))
