@@ -7,15 +7,14 @@ probability, "reasons": [phrases in the customer's own words, letters and spaces
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.filters import Options, Services
-from gateway.learning.scorer import Scorer, Scores
+from gateway.learning.judgement import TONES, judge, reasons
+from gateway.learning.scorer import Scorer
 from gateway.message import Message
 from gateway.verdict import Verdict, Verdicts
 
-TONES = ("irate", "upset", "neutral", "pleased")
 RESULTS = (*TONES, "unknown")
 FEWEST_WORDS = 2
 """Fewer new words of the customer say nothing about the tone."""
@@ -36,64 +35,24 @@ class ToneFilter:
             return _unknown("no text")
         if language not in (*model.languages, "und"):
             return _unknown(f"language {language}")
-        chances = probabilities(scores)
-        label = max(TONES, key=lambda tone: chances[tone])
+        found = judge(scores, model.thresholds)
         return Verdict(
-            result=label,
-            reason=f"{label} ({chances[label]:.2f})",
-            score=chances[label],
+            result=found.tone,
+            reason=f"{found.tone} ({found.tones[found.tone]:.2f})",
+            score=found.tones[found.tone],
             details={
-                **_others(scores, model.thresholds),
-                "probabilities": {tone: round(chances[tone], 4) for tone in TONES},
-                "reasons": [*reasons(self.scorer, scores, label)],
+                "probabilities": {tone: round(found.tones[tone], 4) for tone in TONES},
+                "urgent": found.urgent,
+                "urgency": round(found.urgency, 4),
+                "asked": found.asked,
+                "asked_score": round(found.asked_score, 4),
+                "reasons": [*reasons(self.scorer, scores, found.tone)],
             },
         )
 
 
-def probabilities(scores: Scores) -> dict[str, float]:
-    """Of the four tones: irate and upset share what is negative."""
-    negative, neutral, pleased = scores.softmax("mood")
-    anger = scores.sigmoid("anger")
-    return {
-        "irate": negative * anger,
-        "upset": negative * (1 - anger),
-        "neutral": neutral,
-        "pleased": pleased,
-    }
-
-
-def reasons(scorer: Scorer, scores: Scores, label: str) -> list[str]:
-    """The phrases that decided: those that made it irate, negative or pleased; neutral has none."""
-    if label == "irate":
-        return scorer.phrases(scores, "anger")
-    if label == "neutral":
-        return []
-    return scorer.phrases(scores, "mood", 0 if label == "upset" else 2)
-
-
-def _others(scores: Scores, thresholds: Mapping[str, float]) -> dict[str, str | float | bool]:
-    urgency = scores.sigmoid("urgent")
-    asked, asked_score = wish(scores, thresholds.get("refused", 0.5))
-    return {
-        "urgent": urgency >= thresholds.get("urgent", 0.5),
-        "urgency": round(urgency, 4),
-        "asked": asked,
-        "asked_score": round(asked_score, 4),
-    }
-
-
-def wish(scores: Scores, refused_at: float) -> tuple[str, float]:
-    """Whether a call is wished, and how sure that is. A refusal beats everything."""
-    if "asked" not in scores.heads:
-        return "no", 0.0
-    no, yes, refused = scores.softmax("asked")
-    if refused >= refused_at:
-        return "refused", refused
-    return ("yes", yes) if yes >= no else ("no", no)
-
-
 def _unknown(why: str) -> Verdict:
-    """Nothing is said of a text in a language, or without words, that was not learned."""
+    """Nothing is said of a text without words or in a language that was not learned."""
     return Verdict(
         result="unknown",
         reason=why,

@@ -149,6 +149,8 @@ class PhraseTable:
             if not len(starts):
                 break
             hashes = mix(hashes[inside], keys[starts + (length - 1)])
+            if not len(known):
+                continue
             slots = np.minimum(known.searchsorted(hashes), len(known) - 1)
             hits = np.flatnonzero(known[slots] == hashes)
             found.extend((int(starts[hit]), length, values[slots[hit]]) for hit in hits)
