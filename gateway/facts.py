@@ -17,6 +17,10 @@ from gateway.acknowledgement.names import plain_name
 from gateway.message import Message
 from gateway.text import Reading, plain_letters, read
 
+NEW_MAX = 16_384
+"""Letters of the customer's own words that are searched."""
+OTHER_MAX = 8_192
+"""Letters of signature, and of history."""
 BEST_TIME_MAX = 80
 
 
@@ -41,9 +45,9 @@ def find(message: Message, *, region: str = "US", order_patterns: Sequence[Any] 
     """Read the facts in a letter for one site: its region, and its RE2 patterns for orders."""
     reading = read(message)
     subject = plain_letters(message.subject)
-    new = plain_letters(reading.new_text)
-    signature = plain_letters(reading.signature)
-    quoted = plain_letters(reading.quoted)
+    new = plain_letters(reading.new_text[:NEW_MAX])
+    signature = plain_letters(reading.signature[:OTHER_MAX])
+    quoted = plain_letters(reading.quoted[:OTHER_MAX])
     found = phones.find(
         (
             phones.Passage(f"{subject}\n\n{new}", 100),
