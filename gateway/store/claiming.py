@@ -1,17 +1,16 @@
-"""Leasing letters that are due: fair between next hops, and between new mail and the backlog."""
+"""Leasing letters to a worker, and what becomes of leases that ran out."""
 
 # ruff: noqa: S608 - only names of our own and question marks are put into statements
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from itertools import chain, zip_longest
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gateway.message import Octets
 from gateway.store import Job
+from gateway.store.choosing import Due, Turn, choose
 from gateway.store.counts import OWED
 from gateway.store.letters import end_waiting, set_states
 from gateway.store.notes import alert, alert_once, note
@@ -19,41 +18,6 @@ from gateway.store.sql import Connection, Transaction, marks, moment
 
 STRIKES = 3
 """Leases in a row that may run out before a letter is held."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Due:
-    number: int
-    state: str
-    kind: str
-    due: int
-
-
-def next_hops(db: Connection) -> list[str]:
-    """Those with a letter that has a time: one index seek each, however long the queue is."""
-    rows = db.execute(
-        "WITH RECURSIVE hops (hop) AS ("
-        " SELECT min(next_hop) FROM letters WHERE due IS NOT NULL"
-        " UNION ALL"
-        " SELECT (SELECT min(next_hop) FROM letters WHERE due IS NOT NULL AND next_hop > hop)"
-        " FROM hops WHERE hop IS NOT NULL"
-        ") SELECT hop FROM hops WHERE hop IS NOT NULL"
-    )
-    return [hop for (hop,) in rows]
-
-
-def next_due(db: Connection, but_not: frozenset[str]) -> int | None:
-    """When the next letter or lease is due, among the next hops that are not left out."""
-    times = [
-        db.execute(
-            "SELECT min(due) FROM letters WHERE next_hop = ? AND backlog = ? AND due IS NOT NULL",
-            (hop, backlog),
-        ).fetchone()[0]
-        for hop in next_hops(db)
-        if hop not in but_not
-        for backlog in (0, 1)
-    ]
-    return min((time for time in times if time is not None), default=None)
 
 
 def claim(
@@ -65,10 +29,12 @@ def claim(
     spooled: Callable[[str], Octets],
     *,
     owner: str,
-    backlog_first: bool,
-) -> Sequence[Job]:
+    turn: Turn,
+) -> tuple[Sequence[Job], Turn]:
     """Lease up to `limit` letters until `until`; `spooled` opens a content that is in the spool."""
-    chosen = _choose(tx.db, now, limit, but_not, backlog_first=backlog_first)
+    chosen, turn = choose(tx, now, limit, but_not, turn)
+    if not chosen:
+        return (), turn
     ready = [due for due in chosen if due.state != "active" or _survives(tx, due, now)]
     lease = f"{owner}:{secrets.token_hex(8)}"
     # What just became of an expired letter may have ended another one that was chosen.
@@ -84,7 +50,7 @@ def claim(
     ready = [due for due in ready if due.number in leased]
     jobs = _jobs(tx, [leased[due.number] for due in ready], lease, now, spooled)
     _tell_late(tx, [leased[due.number][1] for due in ready if due.state == "waiting"], jobs, now)
-    return jobs
+    return jobs, turn
 
 
 def end_orphans(tx: Transaction, is_alive: Callable[[str], bool]) -> int:
@@ -109,47 +75,7 @@ def _tell_late(tx: Transaction, waited: Sequence[str], jobs: Sequence[Job], now:
             alert_once(tx, job.queue_id, now, words)
 
 
-def _choose(
-    db: Connection, now: int, limit: int, but_not: frozenset[str], *, backlog_first: bool
-) -> list[_Due]:
-    hops = [hop for hop in next_hops(db) if hop not in but_not]
-    lanes = [_in_turn([_lane(db, hop, backlog, now, limit) for hop in hops]) for backlog in (0, 1)]
-    if backlog_first:
-        lanes.reverse()
-    if but_not:
-        lanes.append(_pressed(db, but_not, now, limit))
-    return _in_turn(lanes)[:limit]
-
-
-def _pressed(db: Connection, hops: frozenset[str], now: int, limit: int) -> list[_Due]:
-    """Letters a person wants tried now, though their next hop is left out."""
-    rows = db.execute(
-        "SELECT number, state, kind, due FROM letters WHERE pressed = 1 AND due <= ? "
-        f"AND next_hop IN ({marks(len(hops))}) ORDER BY due LIMIT ?",
-        (now, *hops, limit),
-    )
-    return [_Due(*row) for row in rows]
-
-
-def _lane(db: Connection, hop: str, backlog: int, now: int, limit: int) -> list[_Due]:
-    rows = db.execute(
-        "SELECT number, state, kind, due FROM letters "
-        "WHERE next_hop = ? AND backlog = ? AND due IS NOT NULL AND due <= ? "
-        "ORDER BY due, number LIMIT ?",
-        (hop, backlog, now, limit),
-    )
-    return [_Due(*row) for row in rows]
-
-
-def _in_turn(lanes: Iterable[list[_Due]]) -> list[_Due]:
-    """One of each lane, then the next of each."""
-    full = [lane for lane in lanes if lane]
-    if len(full) == 1:
-        return full[0]
-    return [due for due in chain.from_iterable(zip_longest(*full)) if due is not None]
-
-
-def _survives(tx: Transaction, due: _Due, now: int) -> bool:
+def _survives(tx: Transaction, due: Due, now: int) -> bool:
     """Whether a letter whose lease ran out may be tried again."""
     id_, queue_id, strikes, wish, why = tx.db.execute(
         "UPDATE letters SET strikes = strikes + 1, backlog = 1, lease = '' WHERE number = ? "

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,6 +45,7 @@ from gateway.store import (
 from gateway.store import calls as calls_
 from gateway.store.acknowledgements import Limits, take
 from gateway.store.bodies import INLINE, Spool
+from gateway.store.choosing import Turn, backlog_hops, next_due
 from gateway.store.owner import is_alive, this_process
 from gateway.store.schema import connect, connect_reader, migrate
 from gateway.store.sql import Connection, Transaction, micros, moment_or_none, span
@@ -53,6 +55,7 @@ T = TypeVar("T")
 MEMORY = Path(":memory:")
 STRAY_AGE = 3600.0
 """Seconds after which a spool file that no row knows is removed."""
+ALL_HOPS = 1_000_000
 RETRY_PIECE = 2000
 """Letters that `retry *` changes in one transaction."""
 
@@ -79,7 +82,7 @@ class SqliteStore:
         self._terms = terms
         self._passing = passing
         """A spool folder that goes with the store."""
-        self._turn = False
+        self._turn = Turn()
         self._owner = this_process()
         self._files = ThreadPoolExecutor(2, thread_name_prefix="spool")
 
@@ -222,9 +225,8 @@ class SqliteStore:
     async def claim(
         self, now: datetime, limit: int, *, but_not: frozenset[str] = frozenset()
     ) -> Sequence[Job]:
-        self._turn = not self._turn
-        backlog_first, time = not self._turn, micros(now)
-        return await self._write(
+        time = micros(now)
+        jobs, self._turn = await self._write(
             lambda tx: claiming.claim(
                 tx,
                 time,
@@ -233,9 +235,10 @@ class SqliteStore:
                 but_not,
                 self._spool.map,
                 owner=self._owner,
-                backlog_first=backlog_first,
+                turn=self._turn,
             )
         )
+        return jobs
 
     async def reclaim(self) -> int:
         return await self._write(lambda tx: claiming.end_orphans(tx, is_alive))
@@ -269,8 +272,8 @@ class SqliteStore:
 
         await self._surely(work)
 
-    async def next_due(self, *, but_not: frozenset[str] = frozenset()) -> datetime | None:
-        return moment_or_none(await self._read(lambda db: claiming.next_due(db, but_not)))
+    async def next_due(self) -> datetime | None:
+        return moment_or_none(await self._read(next_due))
 
     # --- by command ---
 
@@ -321,11 +324,13 @@ class SqliteStore:
         if id_ != "*":
             return await self._write(lambda tx: commands.retry(tx, id_, who, time))
         changed = 0
-        while True:
-            piece = await self._write(lambda tx: commands.retry_some(tx, who, time, RETRY_PIECE))
-            changed += piece
-            if piece < RETRY_PIECE:
-                return changed
+        for hop in await self._read(lambda db: backlog_hops(db, "", ALL_HOPS)):
+            full = True
+            while full:
+                piece = await self._write(partial(_retry_some, hop, who, time))
+                changed += piece
+                full = piece == RETRY_PIECE
+        return changed
 
     async def drop(self, id_: str, who: str, now: datetime) -> int:
         return await self._write(lambda tx: commands.drop(tx, id_, who, micros(now)))
@@ -407,6 +412,10 @@ class SqliteStore:
                 if path.name not in known:
                     with suppress(OSError):
                         path.unlink()
+
+
+def _retry_some(hop: str, who: str, now: int, tx: Transaction) -> int:
+    return commands.retry_some(tx, hop, who, now, RETRY_PIECE)
 
 
 def _open(path: Path, folder: Path) -> tuple[sqlite3.Connection, sqlite3.Connection | None]:

@@ -111,7 +111,7 @@ async def test_a_full_disk_is_told_in_time(
         with pytest.raises(NoSpaceError):
             await store.keep_raw(mail.arrival("Q1", content=content), "broke")
     assert (await store.balance()).accepted == 0
-    assert await store.claim(mail.NOW, 10) == []
+    assert not await store.claim(mail.NOW, 10)
 
 
 # --- claim -------------------------------------------------------------------------------------
@@ -150,15 +150,53 @@ async def test_new_mail_and_backlog_take_turns(
     assert sorted(single) == [0, 0, 1, 1]
 
 
-async def test_a_long_queue_for_one_next_hop_does_not_starve_another(
-    keeper: Any, mail: SimpleNamespace
+async def test_a_long_backlog_for_one_next_hop_does_not_starve_another(
+    keeper: Any, store: Store, mail: SimpleNamespace
 ) -> None:
-    for _ in range(30):
-        await keeper.keep()
-    last = f"Q{31:04d}"
-    await keeper.keep(mail.letter(last, next_hop="other"), queue_id=last, time=mail.NOW + MINUTE)
-    jobs = await keeper.claim(mail.NOW + 2 * MINUTE, 4)
-    assert last in {job.queue_id for job in jobs}
+    hops = {f"H{n:02d}": "slow" for n in range(30)} | {f"I{n}": f"hop{n}" for n in range(3)}
+    for queue_id, hop in hops.items():
+        await keeper.keep(mail.letter(queue_id, next_hop=hop), queue_id=queue_id)
+    later = mail.NOW + MINUTE
+    for job in await keeper.claim():
+        retry_at = later if job.next_hop == "slow" else later + MINUTE
+        await store.settle(job, mail.settlement(job, "delayed", retry_at=retry_at), mail.NOW)
+    jobs = await keeper.claim(later + 2 * MINUTE, 8)
+    assert sorted({job.next_hop for job in jobs}) == ["hop0", "hop1", "hop2", "slow"]
+
+
+async def test_new_mail_is_not_hidden_by_what_waits_for_a_next_hop_left_out(
+    keeper: Any, store: Store, mail: SimpleNamespace
+) -> None:
+    blocked = frozenset({"mailbox"})
+    await asyncio.gather(*(keeper.keep() for _ in range(1500)))
+    await keeper.keep(
+        mail.letter("LAST", next_hop="other"), queue_id="LAST", time=mail.NOW + MINUTE
+    )
+    later, found = mail.NOW + 2 * MINUTE, []
+    for _ in range(4):
+        found += await keeper.claim(later, 5, but_not=blocked)
+    assert [job.queue_id for job in found] == ["LAST"]
+    jobs = await keeper.claim(later, 2000)
+    assert len({job.letter_id for job in jobs}) == 1500
+
+
+async def test_every_one_of_many_next_hops_gets_its_turn(
+    keeper: Any, store: Store, mail: SimpleNamespace
+) -> None:
+    for number in range(100):
+        queue_id = f"H{number:02d}"
+        letters = [
+            mail.letter(queue_id, next_hop=f"hop{number}"),
+            *(mail.own(queue_id, n=n, next_hop=f"hop{number}") for n in (2, 3)),
+        ]
+        await keeper.keep(*letters, queue_id=queue_id)
+    await keeper.settle_all("delayed", retry_at=mail.NOW)
+    first = set[str]()
+    for _ in range(20):
+        first |= {job.next_hop for job in await keeper.claim(limit=10)}
+    assert len(first) >= 90
+    rest = await keeper.claim(limit=1000)
+    assert len(rest) == 100
 
 
 async def test_next_hops_left_out(keeper: Any, store: Store, mail: SimpleNamespace) -> None:

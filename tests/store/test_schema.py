@@ -113,7 +113,7 @@ def test_tables_with_personal_data_say_so() -> None:
 
 SHORT = {"breakers", "counts", "calls", "alerts", "dead_addresses", "hops", "latest"}
 """Tables that stay small, or that only commands and clean-up read as a whole."""
-LIVE = {"letters_due", "letters_held", "letters_pressed"}
+LIVE = {"letters_due", "letters_hop", "letters_held", "letters_pressed"}
 """Indexes of what is under way only."""
 LATEST_FIRST = ("WHERE 1 = 1 ORDER", "l.state = 'relayed' ORDER")
 """Lists of the latest letters: they read from the end and stop at their limit."""

@@ -36,7 +36,7 @@ CREATE TABLE letters (
     site TEXT NOT NULL,
     state TEXT NOT NULL,
     next_hop TEXT NOT NULL,
-    backlog INTEGER NOT NULL,             -- 1 once an attempt failed or a worker died
+    backlog INTEGER NOT NULL,             -- 1 when it is no new mail any more
     due INTEGER,                          -- queued, deferred, waiting: due then; active: lease ends
     lease TEXT NOT NULL DEFAULT '',
     attempts INTEGER NOT NULL DEFAULT 0,
@@ -60,7 +60,8 @@ CREATE TABLE letters (
     cuts TEXT NOT NULL,                   -- JSON, or ''
     prefix BLOB NOT NULL
 ) STRICT;
-CREATE INDEX letters_due ON letters (next_hop, backlog, due) WHERE due IS NOT NULL;
+CREATE INDEX letters_due ON letters (backlog, due) WHERE due IS NOT NULL;
+CREATE INDEX letters_hop ON letters (next_hop, due) WHERE backlog = 1 AND due IS NOT NULL;
 CREATE INDEX letters_pressed ON letters (due) WHERE pressed = 1;
 CREATE INDEX letters_held ON letters (number) WHERE some_held = 1;
 CREATE INDEX letters_ended ON letters (state, number) WHERE due IS NULL AND state <> 'relayed';
