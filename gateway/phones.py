@@ -70,14 +70,14 @@ _NEGATED = re.compile(
     r"\b(?:not|don['’]t|never|nicht|kein\w{0,2}|ne|pas|jamais|nunca|non|não|niet|geen)\b.{0,40}$",
     re.IGNORECASE,
 )
-_OURS = re.compile(
-    r"\b(?:us|our|uns|unser\w*|nous|notre|nos|nosotros|nuestr[oa]|noi|nostr[oa]|ci|noss[oa]|nós"
-    r"|ons|onze)\b",
+_MINE = re.compile(
+    r"\b(?:me|my|mine|i|mich|mein\w{0,2}|mir|ich|moi|mon|ma|je|mi|mio|mia|yo|llám[ae]me|llamarme"
+    r"|chiamarmi|mij|mijn|ik|meu|minha|eu)\b",
     re.IGNORECASE,
 )
 # A full stop ends a sentence, but not the words that stand before numbers.
 _SENTENCE_END = re.compile(
-    r"(?:[!?;]|(?<![nN][oOrR])(?<![tT]el)(?<![mM]ob)(?<![rR]ef)(?<![tT][éÉ]l)\.)[ ]|\n[ \t]*\n"
+    r"(?:[!?;]|(?<![nN][oOrR])(?<![tT]el)(?<![mM]ob)(?<![rR]ef)(?<![tT][éÉ]l)\.)[ \n]|\n[ \t]*\n"
 )
 
 BEFORE, AFTER = 90, 40
@@ -150,7 +150,7 @@ def _score(passage: Passage, run: str, before: str, after: str) -> int | None:
         return None
     elif _alone(before, after):
         score += NAMED
-    if passage.weight == 0 and (meaning != "wish" or _OURS.search(near)):
+    if passage.weight == 0 and (meaning != "wish" or not _MINE.search(near)):
         return None  # in a quote most numbers are the company's own
     if _MOBILE.search(before[-20:]) or _MOBILE_AFTER.match(after):
         score += 5

@@ -102,6 +102,13 @@ ALONE = compiled(
 )
 """A number that is a sentence, a line, a last clause, or stands in brackets."""
 
+THREE_PARTS = compiled(
+    r"(?:^"
+    r"|[\s(\[,:;\"'„“])(?P<order>(?-i:[0-9A-Z]{1,10}(?:-[0-9A-Z]{1,10}){2}))(?:[\s)\],.:;?!\"'“”]"
+    r"|$)"
+)
+"""Three groups with hyphens are a reference wherever they stand, unless they are something else."""
+
 REFERRED = compiled(r"\b(?:under|re|ref|for|from|about|unter|zu|für|sous|onder|voor)[: ]+$")
 """Words behind which even three and four digits are a reference."""
 
@@ -116,15 +123,17 @@ POSTAL = compiled(
 )
 """Postal codes with the country's letter."""
 
-SHORT_CODE = compiled(r"^(?-i:[A-Z]{2,5}-[0-9]+-[0-9A-Z]+|[0-9A-Z]{5,8})$")
+SHORT_CODE = compiled(r"^(?-i:[A-Z]{2,5}-[0-9]+-[0-9A-Z]+|[0-9A-Z]{5,8}|[A-Z]{3,5}-[0-9]{2,3})$")
 """Booking codes and serial numbers, which have few digits."""
 
 LOCAL_PHONE = compiled(r"^[0-9]{3}-[0-9]{4}$")
 
 NUMBER_LIKE = compiled(
-    r"^(?:(?:1-)?[2-9][0-9]{2}-[2-9][0-9]{2}-[0-9]{4}|[0-9]{1,3}[-/][0-9]{1,3})$"
+    r"^(?:(?:1-)?[2-9][0-9]{2}-[2-9][0-9]{2}-[0-9]{4}|0[0-9]+(?:-[0-9]+)+"
+    r"|[0-9]{3}-[0-9]{2}-[0-9]{4}"
+    r"|978-[0-9-]+)$"
 )
-"""Phone numbers, ranges and fractions."""
+"""Phone, social security and book numbers."""
 
 NO_CODE = compiled(
     r"^(?:tel|fax|mob|gsm|eur|usd|gbp|chf|cad|aud|plz|zip|nif|cif|dni|vat|iso|en|din|covid|usb|rfc"
@@ -136,8 +145,9 @@ OTHER_THINGS = compiled(
     rf"{_BEGIN}(?:customer|client|member(?:ship)?|account|acct?|meter|serial|s/n|model|part|article"
     r"|item|product|sku|card|voucher|coupon|tax|vat|ein|tracking|track|batch"
     r"|imei|sim|error|code|flight|version|router|device|type|postcode|zip|iban|bic|licen[cs]e|plate"
-    r"|reg|registration|room|iso|en|din|rfc|rx|nhs|pin|password|supply|mpan"
-    r"|kunden?|konto|mitglieds?|z(?:ä|ae)hler|serien|modell|artikel|karten?|steuer|ust|sendungs"
+    r"|reg|registration|room|ext|extension|iso|en|din|rfc|rx|nhs|pin|password|supply|mpan"
+    r"|kunden?|kd\.?|konto|mitglieds?|z(?:ä|ae)hler|serien|modell|artikel|karten?|steuer|ust"
+    r"|sendungs"
     r"|chargen?"
     r"|fehler|flug|gutschein|ger(?:ä|ae)te?|typ|kennzeichen|hrb"
     r"|client|compte|compteur|série|modèle|article|carte|tva|siret|siren|suivi|erreur|vol"
@@ -157,6 +167,6 @@ OTHER_THINGS = compiled(
 _DAY, _MONTH, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])", r"(?:(?:19|20)?\d\d)"
 DATE_LIKE = compiled(
     rf"^(?:{_DAY}[./-]{_MONTH}[./-]{_YEAR}|{_MONTH}[./-]{_DAY}[./-]{_YEAR}"
-    rf"|(?:19|20)\d\d[./-]{_MONTH}[./-]{_DAY}|\d{{1,3}}[.,]\d{{1,2}}|{_DAY}[./-]{_MONTH}"
+    rf"|(?:19|20)\d\d[./-]{_MONTH}[./-]{_DAY}(?:T.*)?|\d{{1,3}}[.,]\d{{1,2}}|{_DAY}[./-]{_MONTH}"
     r"|(?:19|20)\d\d[-/](?:19|20)?\d\d|\d{1,2}(?:st|nd|rd|th).*)$"
 )

@@ -32,7 +32,7 @@ def find(
         (
             *_by(patterns, f"{subject}\n{own}"),
             *_in(subject, (words.CODES, words.SUBJECT_CODES)),
-            *_in(own, (words.CODES, words.CODES_IN_PLACE, words.ALONE)),
+            *_in(own, (words.CODES, words.CODES_IN_PLACE, words.THREE_PARTS, words.ALONE)),
         )
     )
     if not found:
@@ -94,10 +94,22 @@ def _is_reference(value: str) -> bool:
     return not words.DATE_LIKE.search(value)
 
 
+def _is_range(value: str) -> bool:
+    """`45-60` minutes, `2025/2026`; a second number that is smaller makes it none."""
+    first, _, second = value.replace("/", "-").partition("-")
+    if not (first.isdigit() and second.isdigit()) or int(first) >= int(second):
+        return False
+    years = first[:2] in ("19", "20") and second[:2] in ("19", "20")
+    return len(second) <= len(first) + 1 and (len(second) <= 3 or (len(second) == 4 and years))
+
+
 def _is_code(value: str, before: str) -> bool:
     """Whether a code without a name may be a reference, by its shape and the words before it."""
-    needed = 2 if words.SHORT_CODE.search(value) else 3
-    if sum(map(str.isdigit, value)) < needed or len(value) < 5 or not _is_reference(value):
+    short = words.SHORT_CODE.search(value)
+    digits = sum(map(str.isdigit, value))
+    if digits < (2 if short and value.isalnum() else 1 if short else 3) or len(value) < 5:
+        return False
+    if not _is_reference(value) or _is_range(value):
         return False
     if any(shape.search(value) for shape in (words.POSTAL, words.NO_CODE, words.NUMBER_LIKE)):
         return False
