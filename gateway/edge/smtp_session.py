@@ -194,6 +194,7 @@ class Session:
                 self._wire.abort()
                 return answer
             self._wire.write(piece)
+            await asyncio.sleep(0)  # a fast reader must not keep the loop from others
         return None
 
     async def _verdicts(self, accepted: list[str], outcomes: dict[str, Outcome]) -> None:

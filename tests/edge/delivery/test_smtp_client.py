@@ -391,8 +391,9 @@ async def test_trouble_before_the_final_dot(hops, connect, verb, what):
                 break
         if what == "421":
             writer.write(b"421 4.3.2 going down\r\n")
-        if what != "hang":
-            writer.close()
+        if what == "hang":
+            await asyncio.Event().wait()
+        writer.close()
 
     big = b"Subject: big\r\n\r\n" + b"x" * 70 + b"\r\n" * 20_000_000
     sent = await connect(await hops.raw(script), timeout=0.5).send(job(big))
