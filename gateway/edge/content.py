@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from gateway.store import Job
 
-PIECE = 128 * 1024
+PIECE = 64 * 1024
 """Octets read, changed and written at a time."""
 
 _CRLF = b"\r\n"
