@@ -1,7 +1,7 @@
 """One thread with one connection: everything waiting is done in one transaction and one sync.
 
 A sync costs about as much as fifty small transactions, so the pieces of work that arrive during
-one commit share the next. Each runs in a savepoint of its own: one that fails is undone alone.
+one commit share the next. One that fails is undone alone: the others are done all the same.
 """
 
 from __future__ import annotations
@@ -104,53 +104,61 @@ class Writer:
             self._loop.call_soon_threadsafe(_resolve, group)
 
     def _do_group(self, group: list[_Task]) -> None:
-        if self._attempt(group) or len(group) == 1:
+        """All together; if one fails, each in a savepoint, which costs a tenth more; and since
+        some errors (a full disk) undo the whole transaction, at last each in its own."""
+        if self._transaction(group, self._run_bare) or len(group) == 1:
             return
-        # Some errors (a full disk) undo the whole transaction: each gets one of its own.
-        for task in group:
-            self._attempt([task])
+        if not self._transaction(group, self._run_in_savepoint):
+            for task in group:
+                self._transaction([task], self._run_bare)
 
-    def _attempt(self, group: list[_Task]) -> bool:
-        """Do all of a group in one transaction; False if the transaction was lost."""
+    def _transaction(self, group: list[_Task], run: Callable[[_Task, Counter[str]], None]) -> bool:
+        """Do all of a group in one transaction; False if it was undone and may be tried again."""
         counts: Counter[str] = Counter()
         try:
             self._db.execute(self._begin)
+        except sqlite3.Error as error:  # another process holds it: no time to try once more
+            _fail(group, error)
+            return True
+        try:
             for task in group:
-                if not self._piece(task, counts):
-                    raise task.error or StoreError("the transaction was lost")
+                run(task, counts)
             if self._write_counts is not None:
                 self._write_counts(self._db, counts)
             self._db.execute("COMMIT")
         except BaseException as error:
+            _fail(group, error)
             self._roll_back()
-            for task in group:
-                task.result, task.error = None, as_store_error(error)
             return False
         self.commits += 1
         return True
 
-    def _piece(self, task: _Task, counts: Counter[str]) -> bool:
-        """One task in its savepoint; False if the whole transaction is gone."""
+    def _run_bare(self, task: _Task, counts: Counter[str]) -> None:
         transaction = Transaction(self._db)
-        task.result = task.error = None
+        task.result, task.error = task.work(transaction), None
+        if transaction.counts:
+            counts.update(transaction.counts)
+
+    def _run_in_savepoint(self, task: _Task, counts: Counter[str]) -> None:
         self._db.execute("SAVEPOINT piece")
         try:
-            task.result = task.work(transaction)
+            self._run_bare(task, counts)
         except BaseException as error:
-            task.error = as_store_error(error)
             if not self._db.in_transaction:
-                return False
+                raise
+            _fail([task], error)
             self._db.execute("ROLLBACK TO piece")
-        else:
-            if transaction.counts:
-                counts.update(transaction.counts)
         self._db.execute("RELEASE piece")
-        return True
 
     def _roll_back(self) -> None:
         with suppress(sqlite3.Error):  # the next BEGIN tells
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+
+
+def _fail(group: list[_Task], error: BaseException) -> None:
+    for task in group:
+        task.result, task.error = None, as_store_error(error)
 
 
 def _resolve(group: list[_Task]) -> None:
