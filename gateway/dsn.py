@@ -88,8 +88,8 @@ def notice(
     """
     kind = "letter" if job.kind == "letter" else f"{job.kind} of our own"
     lines = [
-        f"A {kind} could not be delivered. It is held, nothing is lost, and the sender was not",
-        "told.",
+        f"A {kind} could not be delivered to the recipients below. It is held for them,",
+        "nothing is lost, and the sender was not told.",
         "",
         f"    id         {job.letter_id}",
         f"    site       {terminal(job.site)}",
@@ -149,7 +149,7 @@ def _words(job: Job, failed: Sequence[tuple[str, Outcome]], sheet: Sheet) -> str
         "",
         f"It reached the mail system{where} on {format_datetime(job.accepted)}, but the",
         f"mailbox behind this address {why}.",
-        "We have stopped trying, and nobody has read your message.",
+        "We have stopped trying: your message will not be read there.",
         "",
         f"Please call us: {sheet.phone}"
         if sheet.phone
