@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+from gateway import dialling, language
 from gateway.acknowledgement.decision import OwnIdentity
 from gateway.acknowledgement.message_ids import MessageIds
 from gateway.acknowledgement.render import Templates
@@ -186,6 +187,12 @@ def digest(arrival: Arrival) -> bytes:
     return hashlib.sha256(arrival.content).digest()
 
 
+def warm_up() -> None:
+    """Load now what would hold the loop at the first message that needs it."""
+    language.warm()
+    dialling.read("+12125550142", ("US",), named=True)
+
+
 class Gateway:
     """One running process: receivers, intake, relay, store."""
 
@@ -204,6 +211,7 @@ class Gateway:
         self.store = await open_store(settings)
         await self.store.reclaim()
         self._resolver = resolver_of(settings)
+        await asyncio.to_thread(warm_up)
         self._secrets = await secrets_of(settings, self.store)
         self._parts = await build_parts(settings, self._resolver, self._secrets, self._journal)
         self.relay = Relay(
