@@ -22,7 +22,6 @@ from gateway.routing.router import Router
 from gateway.store import NoSpaceError, Store, StoreError
 from gateway.verdict import Verdicts
 
-
 LARGE = 1 << 20
 """Octets from which hashing would hold the loop: it lets go of the interpreter in a thread."""
 
