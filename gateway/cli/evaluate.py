@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 from rich.table import Table
 
@@ -24,11 +26,14 @@ def command(
 ) -> None:
     """Figures over everything, per source and per language; with --report plots and mistakes."""
     from gateway.learning.evaluate import evaluate
+    from gateway.learning.report import write
 
     try:
         folder = shipped.named("models", model or kind)
         with shown() as tell:
-            found = evaluate(kind, paths, folder, report=report, progress=tell)
+            found = evaluate(kind, paths, folder, progress=tell)
+        if report:
+            write(found, Path(report))
     except (ValueError, OSError) as error:
         fail(str(error))
     if as_json:
@@ -40,7 +45,9 @@ def command(
     for title, rows in found.tables.items():
         console.print(_table(title, rows))
     if report:
-        click.echo(f"the report is {report}; it quotes real mail, so keep it on this machine")
+        click.echo(
+            f"the report is {terminal(report)}; it quotes real mail, so keep it on this machine"
+        )
 
 
 def _table(title: str, rows: dict[str, dict[str, float | int | str]]) -> Table:

@@ -49,10 +49,9 @@ def evaluate(
     paths: Sequence[str | Path],
     model: str | Path,
     *,
-    report: str | Path | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
-    """Figures of a model over samples; an HTML page at `report`, which stays local.
+    """Figures of a model over samples; `report.write` makes an HTML page of them.
 
     Raises ValueError (ModelError included) when a path or the model cannot be read.
     """
@@ -63,12 +62,7 @@ def evaluate(
     if not samples:
         raise ValueError("nothing to evaluate: of our own letters only the held-out ones count")
     scored = score(kind, scorer, samples, progress)
-    found = Evaluation(kind, str(model), *_judge(kind, scored), tuple(scored))
-    if report is not None:
-        from gateway.learning.report import write
-
-        write(found, Path(report))
-    return found
+    return Evaluation(kind, str(model), *_judge(kind, scored), tuple(scored))
 
 
 def _unseen(sample: Sample) -> bool:
