@@ -275,7 +275,7 @@ class Gateway:
                 admit=self._admit,
                 budget=budget,
                 journal=self._journal,
-                smtputf8=lambda: False,
+                smtputf8=self._takes_utf8,
                 spool=spool,
                 clock=clock.now,
                 admission=admission,
@@ -283,6 +283,10 @@ class Gateway:
             )
             for listener in settings.listen
         ]
+
+    def _takes_utf8(self) -> bool:
+        """Announced only if every site's next hop was seen to offer it (decisions.md)."""
+        return all(self.relay.takes_utf8(site.next_hop) for site in self._settings.sites)
 
     async def _accept(self, arrival: Arrival) -> Reply:
         return await self._intake.accept(arrival)

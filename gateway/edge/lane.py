@@ -42,6 +42,10 @@ class Lane:
     def connections(self) -> int:
         return self._hop.connections if self._hop else 1
 
+    @property
+    def takes_utf8(self) -> bool:
+        return self._transport is not None and self._transport.takes_utf8
+
     def width(self, now: datetime) -> int:
         """How many letters may be under way at once: one when it decides about the next hop."""
         if self.breaker.half_open(now) and not (self.queue and self.queue[0].pressed):

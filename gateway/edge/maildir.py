@@ -39,6 +39,8 @@ class Maildir:
     seconds after which a write counts as delayed; a thread that hangs on its disk stays behind.
     """
 
+    takes_utf8 = True
+
     def __init__(
         self,
         path: Path,

@@ -66,6 +66,7 @@ class Relay:
         renewal: float = RENEWAL,
     ) -> None:
         self._store = store
+        self._hops = hops
         self._journal = journal
         self._clock = clock
         self._breaker = breaker or BreakerPolicy()
@@ -106,6 +107,16 @@ class Relay:
     def wake(self) -> None:
         """New mail was kept, or something was made due: look at once."""
         self._changed.set()
+
+    def takes_utf8(self, name: str) -> bool:
+        """Whether a next hop was seen to take internationalised addresses; a Maildir always does.
+
+        Before anything was delivered there, nothing was seen: no.
+        """
+        hop, lane = self._hops(name), self._lanes.get(name)
+        return (hop is not None and hop.maildir is not None) or (
+            lane is not None and lane.takes_utf8
+        )
 
     async def run(self) -> None:
         """Deliver until cancelled or drained."""

@@ -71,6 +71,7 @@ class SmtpClient:
         self._closing: set[asyncio.Future[None]] = set()
         self._reaper: asyncio.TimerHandle | None = None
         self._looking: asyncio.Future[Sequence[str]] | None = None
+        self.takes_utf8 = False
 
     # --- the Transport ---
 
@@ -180,6 +181,7 @@ class SmtpClient:
         except BaseException:
             wire.abort()
             raise
+        self.takes_utf8 = "SMTPUTF8" in extensions
         return Session(dialogue, extensions, lmtp=ways.lmtp)
 
     async def _connect(self, context: ssl.SSLContext | None) -> Wire:

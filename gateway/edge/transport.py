@@ -36,6 +36,11 @@ class Progress:
 class Transport(Protocol):
     """One next hop, as the relay uses it."""
 
+    @property
+    def takes_utf8(self) -> bool:
+        """Whether it was seen to take internationalised addresses (RFC 6531)."""
+        ...
+
     async def send(self, job: Job, progress: Progress) -> Sent:
         """Hand a letter over; whatever happens on the way becomes outcomes."""
         ...

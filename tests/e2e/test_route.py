@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import smtplib
 
 import pytest
 from support.running import SHOP, header, settings_of, until
@@ -211,6 +212,21 @@ async def test_unsigned_mail_is_not_sent_where_our_own_record_forbids_it(
         await running.send(letter(to="info@hosting.example"), "info@hosting.example")
         (delivered,) = await running.delivered("second")
     assert header(delivered, "X-Gateway-Acknowledged").startswith(reason)
+
+
+async def test_international_mail_is_taken_where_every_next_hop_takes_it(run, letter):
+    def send(address):
+        with smtplib.SMTP(*address, local_hostname="mail.author.example") as client:
+            client.ehlo()
+            assert client.has_extn("SMTPUTF8")
+            client.mail("grüße@author.example", ["SMTPUTF8"])
+            client.rcpt("Büro@shop.example")
+            return client.data(letter(to="Büro@shop.example"))[0]
+
+    async with run(filters=PLAIN) as running:
+        assert await asyncio.to_thread(send, running.address) == 250
+        (delivered,) = await running.delivered()
+    assert delivered.startswith("Return-Path: <grüße@author.example>\n".encode())
 
 
 async def test_reload_swaps_the_rules_for_new_mail(run, letter):

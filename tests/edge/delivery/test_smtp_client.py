@@ -738,6 +738,14 @@ async def test_parameters_of_mail_when_offered(hops, connect):
     ]
 
 
+@pytest.mark.parametrize(("extensions", "seen"), [(("SMTPUTF8",), True), ((), False)])
+async def test_what_was_seen_of_smtputf8(hops, connect, extensions, seen):
+    client = connect((await hops.start(extensions=extensions)).address)
+    assert not client.takes_utf8, "nothing was seen yet"
+    await client.send(job(LETTER))
+    assert client.takes_utf8 is seen
+
+
 async def test_international_addresses(hops, connect):
     hop = await hops.start(extensions=("PIPELINING", "SMTPUTF8"))
     letter = job(LETTER, "grüße@läden.example")
