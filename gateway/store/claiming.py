@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.message import Octets
@@ -42,7 +43,7 @@ def claim(
         "UPDATE letters SET state = 'active', lease = ?, due = ?, "
         "late = CASE WHEN state = 'waiting' THEN 1 ELSE late END "
         f"WHERE number IN ({marks(len(ready))}) AND due <= ? "
-        "RETURNING number, id, message, kind, site, next_hop, reverse_path, prefix, cuts, "
+        "RETURNING number, id, message, kind, site, next_hop, reverse_path, cuts, "
         "attempts, accepted, smtputf8, answerable, late, origin, one_to_one, pressed",
         (lease, until, *(due.number for due in ready), now),
     ).fetchall()
@@ -109,36 +110,31 @@ def _jobs(
     now: int,
     spooled: Callable[[str], Octets],
 ) -> list[Job]:
-    owed = _recipients(tx.db, [row[0] for row in rows])
-    originals = _originals(tx.db, {row[2] for row in rows})
-    own = _own_mail(tx.db, [row[0] for row in rows])
+    numbers = [row[0] for row in rows]
+    owed = _recipients(tx.db, numbers)
+    contents = _contents(tx.db, numbers)
+    shared = {row[2] for row in rows if row[0] not in contents or contents[row[0]].own is None}
+    originals = _originals(tx.db, {row[2] for row in rows}, shared)
     jobs = []
     for row in rows:
-        number, id_, message, kind, site, hop, reverse_path, prefix, cuts = row[:9]
-        attempts, accepted, smtputf8, answerable, late, origin, one_to_one, pressed = row[9:]
+        number, id_, message, kind, site, hop, reverse_path, cuts = row[:8]
+        attempts, accepted, smtputf8, answerable, late, origin, one_to_one, pressed = row[8:]
         named = owed[number] if one_to_one else json.loads(origin) if origin else ()
-        queue_id, stored, inline = originals[message]
-        content: Octets | None = inline
-        if number in own:
-            content = own[number][1 if late and own[number][1] is not None else 0]
-        elif stored == "spool":
-            try:
-                content = spooled(queue_id)
-            except (OSError, ValueError):
-                content = None
+        original = originals[message]
+        content = _content(contents.get(number), original, bool(late), spooled)
         if content is None:
-            _without_content(tx, number, id_, queue_id, now)
+            _without_content(tx, number, id_, original.queue_id, now)
             continue
         jobs.append(
             Job(
                 letter_id=id_,
-                queue_id=queue_id,
+                queue_id=original.queue_id,
                 kind=kind,
                 site=site,
                 next_hop=hop,
                 reverse_path=reverse_path,
                 recipients=tuple(owed[number]),
-                prefix=prefix,
+                prefix=contents[number].prefix,
                 cuts=tuple((start, end) for start, end in json.loads(cuts)) if cuts else (),
                 content=content,
                 attempts=attempts,
@@ -166,20 +162,53 @@ def _recipients(db: Connection, letters: Sequence[int]) -> dict[int, list[str]]:
     return found
 
 
-def _originals(db: Connection, messages: set[int]) -> dict[int, tuple[str, str, bytes | None]]:
-    rows = db.execute(
-        "SELECT number, queue_id, stored, content FROM messages "
-        f"WHERE number IN ({marks(len(messages))})",
-        tuple(messages),
-    )
-    return {number: (queue_id, stored, content) for number, queue_id, stored, content in rows}
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    prefix: bytes
+    own: bytes | None
+    late: bytes | None
 
 
-def _own_mail(db: Connection, letters: Sequence[int]) -> dict[int, tuple[bytes, bytes | None]]:
+@dataclass(frozen=True, slots=True)
+class _Original:
+    queue_id: str
+    stored: str
+    content: bytes | None
+
+
+def _contents(db: Connection, letters: Sequence[int]) -> dict[int, _Contents]:
     rows = db.execute(
-        f"SELECT letter, own, late FROM own_mail WHERE letter IN ({marks(len(letters))})", letters
+        f"SELECT letter, prefix, own, late FROM contents WHERE letter IN ({marks(len(letters))})",
+        letters,
     )
-    return {letter: (own, late) for letter, own, late in rows}
+    return {letter: _Contents(prefix, own, late) for letter, prefix, own, late in rows}
+
+
+def _originals(db: Connection, messages: set[int], shared: set[int]) -> dict[int, _Original]:
+    """The messages; with their content where a letter shares it."""
+    rows = db.execute(
+        "SELECT number, queue_id, stored, "
+        f"CASE WHEN number IN ({marks(len(shared))}) THEN content END "
+        f"FROM messages WHERE number IN ({marks(len(messages))})",
+        (*shared, *messages),
+    )
+    return {number: _Original(*rest) for number, *rest in rows}
+
+
+def _content(
+    contents: _Contents | None, original: _Original, late: bool, spooled: Callable[[str], Octets]
+) -> Octets | None:
+    """What goes out below the prefix; None if it is not there, which must not be."""
+    if contents is None:
+        return None
+    if contents.own is not None:
+        return contents.late if late and contents.late is not None else contents.own
+    if original.stored != "spool":
+        return original.content
+    try:
+        return spooled(original.queue_id)
+    except (OSError, ValueError):
+        return None
 
 
 def _without_content(tx: Transaction, number: int, id_: str, queue_id: str, now: int) -> None:

@@ -53,11 +53,10 @@ def clean_bodies(tx: Transaction, before: int) -> list[str]:
         f"UPDATE messages SET stored = '', content = NULL WHERE number IN ({among})", numbers
     )
     tx.db.execute(
-        "DELETE FROM own_mail WHERE letter IN ("
+        "DELETE FROM contents WHERE letter IN ("
         f"SELECT number FROM letters WHERE message IN ({among}))",
         numbers,
     )
-    tx.db.execute(f"UPDATE letters SET prefix = ? WHERE message IN ({among})", (b"", *numbers))
     return [queue_id for _, queue_id in rows]
 
 
@@ -80,7 +79,6 @@ def _forget_people(tx: Transaction, contacts: Sequence[tuple[str, int]]) -> None
     pairs = list(dict.fromkeys(contacts))
     for statement in (
         "DELETE FROM contact_letters WHERE contact = ? AND proven IN (0, 1) AND at < ?",
-        "DELETE FROM contacts WHERE contact = ? AND last < ?",
         "DELETE FROM contact_phones WHERE contact = ? AND at < ?",
     ):
         tx.db.executemany(statement, pairs)

@@ -109,8 +109,8 @@ def _insert(
     row = tx.db.execute(
         "INSERT INTO letters (id, message, kind, site, state, next_hop, backlog, due, some_held, "
         "why, answers, one_to_one, origin, accepted, size, reverse_path, smtputf8, answerable, "
-        "tone, waits_for, message_id, cuts, prefix) "
-        "VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "tone, waits_for, message_id, cuts) "
+        "VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         + ("ON CONFLICT (id) DO NOTHING " if once else "")
         + "RETURNING number",
         (
@@ -135,7 +135,6 @@ def _insert(
             letter.waits_for,
             "" if letter.own is None else safe(own_message_id(letter.own)),
             json.dumps(letter.cuts) if letter.cuts else "",
-            letter.prefix,
         ),
     ).fetchone()
     if row is None:
@@ -145,11 +144,10 @@ def _insert(
         "INSERT INTO recipients (letter, position, address, state) VALUES (?, ?, ?, ?)",
         [(row[0], place, address, state) for place, address in enumerate(recipients)],
     )
-    if letter.own is not None:
-        tx.db.execute(
-            "INSERT INTO own_mail (letter, own, late) VALUES (?, ?, ?)",
-            (row[0], letter.own, letter.late),
-        )
+    tx.db.execute(
+        "INSERT INTO contents (letter, prefix, own, late) VALUES (?, ?, ?, ?)",
+        (row[0], letter.prefix, letter.own, letter.late),
+    )
     tx.counts.update(tally(answers, one_to_one, (state,) * len(recipients)))
 
 
@@ -187,6 +185,7 @@ def take_raw(tx: Transaction, queue_id: str) -> Kept | None:
             "DELETE FROM recipients WHERE letter = ? RETURNING state", (letter,)
         ).fetchall()
     ]
+    tx.db.execute("DELETE FROM contents WHERE letter = ?", (letter,))
     tx.db.execute("DELETE FROM letters WHERE number = ?", (letter,))
     tx.counts.subtract(tally(answers, bool(one_to_one), states))
     return Kept(*message)

@@ -17,6 +17,7 @@ from gateway.store.sql import Connection, Transaction, marks, micros, moment_or_
 WEEK, MONTH = span(timedelta(days=7)), span(timedelta(days=30))
 MOST_LETTERS = 1000
 """Letters of one contact are counted up to here, so that a flood costs no more than a thousand."""
+MOST_PHONES = 50
 MOST_REFERENCES = 20
 
 
@@ -67,37 +68,37 @@ def recall(db: Connection, message: Message, now: datetime, terms: Terms) -> His
 
 
 def _contacts(db: Connection, contact: str, now: int) -> tuple[Contact, Contact]:
-    rows = db.execute(
-        "SELECT proven, last_irate FROM contacts WHERE contact = ?", (contact,)
-    ).fetchall()
-    known = dict(rows)
-    if not known:
-        return Contact(), Contact()
-    phones: dict[int, set[str]] = {0: set(), 1: set()}
-    for proven, phone in db.execute(
-        "SELECT proven, phone FROM contact_phones WHERE contact = ?", (contact,)
-    ):
-        phones[proven].add(phone)
-    found = []
-    for proven in (1, 0):
-        if proven in known:
-            week, month = _letters(db, contact, proven, now)
-            last_irate = moment_or_none(known[proven])
-            found.append(Contact(week, month, last_irate, frozenset(phones[proven]), known=True))
-        else:
-            found.append(Contact())
-    return found[0], found[1]
-
-
-def _letters(db: Connection, contact: str, proven: int, now: int) -> tuple[int, int]:
-    """How many in 7 and in 30 days."""
-    week, month = db.execute(
-        "SELECT coalesce(sum(CASE WHEN at >= ? THEN 1 ELSE 0 END), 0), count(*) FROM ("
-        " SELECT at FROM contact_letters WHERE contact = ? AND proven = ? AND at >= ?"
-        " ORDER BY at DESC LIMIT ?) AS latest",
-        (now - WEEK, contact, proven, now - MONTH, MOST_LETTERS),
+    """The proven and the unproven one."""
+    known = db.execute(
+        "SELECT (SELECT 1 FROM contact_letters WHERE contact = ? AND proven = 1 LIMIT 1), "
+        "(SELECT 1 FROM contact_letters WHERE contact = ? AND proven = 0 LIMIT 1)",
+        (contact, contact),
     ).fetchone()
-    return int(week), int(month)
+    return (
+        _contact(db, contact, 1, now) if known[0] else Contact(),
+        _contact(db, contact, 0, now) if known[1] else Contact(),
+    )
+
+
+def _contact(db: Connection, contact: str, proven: int, now: int) -> Contact:
+    week, month, last_irate = db.execute(
+        "SELECT coalesce(sum(CASE WHEN at >= ? THEN 1 ELSE 0 END), 0), count(*), "
+        "(SELECT max(at) FROM contact_letters WHERE contact = ? AND proven = ? AND irate = 1) "
+        "FROM (SELECT at FROM contact_letters WHERE contact = ? AND proven = ? AND at >= ? "
+        "ORDER BY at DESC LIMIT ?) AS latest",
+        (now - WEEK, contact, proven, contact, proven, now - MONTH, MOST_LETTERS),
+    ).fetchone()
+    phones = db.execute(
+        "SELECT phone FROM contact_phones WHERE contact = ? AND proven = ? LIMIT ?",
+        (contact, proven, MOST_PHONES),
+    )
+    return Contact(
+        letters_7_days=int(week),
+        letters_30_days=int(month),
+        last_irate=moment_or_none(last_irate),
+        phones=frozenset(phone for (phone,) in phones),
+        known=True,
+    )
 
 
 def remember(tx: Transaction, memories: Sequence[Memory], queue_id: str, now: int) -> str:
@@ -142,15 +143,17 @@ def _join(
 
 def _count(tx: Transaction, memory: Memory, contact: str, queue_id: str, now: int) -> None:
     tx.db.execute(
-        "INSERT INTO contact_letters (contact, proven, at, queue_id, site, tone) "
-        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (contact, proven, at, queue_id) DO NOTHING",
-        (contact, int(memory.proven), now, queue_id, memory.site, memory.tone),
-    )
-    tx.db.execute(
-        "INSERT INTO contacts (contact, proven, first, last, last_irate) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT (contact, proven) DO UPDATE SET last = excluded.last, "
-        "last_irate = coalesce(excluded.last_irate, contacts.last_irate)",
-        (contact, int(memory.proven), now, now, now if memory.irate else None),
+        "INSERT INTO contact_letters (contact, proven, at, queue_id, site, tone, irate) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (contact, proven, at, queue_id) DO NOTHING",
+        (
+            contact,
+            int(memory.proven),
+            now,
+            queue_id,
+            memory.site,
+            memory.tone,
+            int(memory.irate),
+        ),
     )
     if memory.phone:
         tx.db.execute(

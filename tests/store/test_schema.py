@@ -111,7 +111,7 @@ def test_tables_with_personal_data_say_so() -> None:
     )
 
 
-SHORT = {"breakers", "counts", "calls", "alerts", "dead_addresses", "hops", "latest"}
+SHORT = {"breakers", "counts", "calls", "alerts", "dead_addresses", "hops", "latest", "CONSTANT"}
 """Tables that stay small, or that only commands and clean-up read as a whole."""
 LIVE = {"letters_due", "letters_hop", "letters_held", "letters_pressed"}
 """Indexes of what is under way only."""

@@ -57,8 +57,7 @@ CREATE TABLE letters (
     tone TEXT NOT NULL,
     waits_for TEXT NOT NULL,
     message_id TEXT NOT NULL,             -- of mail of our own
-    cuts TEXT NOT NULL,                   -- JSON, or ''
-    prefix BLOB NOT NULL
+    cuts TEXT NOT NULL                    -- JSON, or ''
 ) STRICT;
 CREATE INDEX letters_due ON letters (backlog, due) WHERE due IS NOT NULL;
 CREATE INDEX letters_hop ON letters (next_hop, due) WHERE backlog = 1 AND due IS NOT NULL;
@@ -82,11 +81,12 @@ CREATE TABLE recipients (
     PRIMARY KEY (letter, position)
 ) STRICT, WITHOUT ROWID;
 
--- The whole content of mail of our own. contact key: through its letter.
--- Retention: `bodies`.
-CREATE TABLE own_mail (
+-- Our fields above a letter, or the whole content of mail of our own: apart from the row that
+-- changes with each attempt. contact key: through its letter. Retention: `bodies`.
+CREATE TABLE contents (
     letter INTEGER PRIMARY KEY,           -- letters.number
-    own BLOB NOT NULL,
+    prefix BLOB NOT NULL,
+    own BLOB,
     late BLOB
 ) STRICT;
 
@@ -120,18 +120,10 @@ CREATE TABLE contact_letters (
     queue_id TEXT NOT NULL,
     site TEXT NOT NULL,
     tone TEXT NOT NULL,
+    irate INTEGER NOT NULL,
     PRIMARY KEY (contact, proven, at, queue_id)
 ) STRICT, WITHOUT ROWID;
-
--- Who wrote to us. contact key: contact. Retention: `records` after the last letter.
-CREATE TABLE contacts (
-    contact TEXT NOT NULL,
-    proven INTEGER NOT NULL,
-    first INTEGER NOT NULL,
-    last INTEGER NOT NULL,
-    last_irate INTEGER,
-    PRIMARY KEY (contact, proven)
-) STRICT, WITHOUT ROWID;
+CREATE INDEX contact_letters_irate ON contact_letters (contact, proven, at) WHERE irate = 1;
 
 -- Numbers an author gave. contact key: contact. Retention: `records` after it was last given.
 CREATE TABLE contact_phones (
