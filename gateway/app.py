@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from gateway import dialling, language
 from gateway.acknowledgement.decision import OwnIdentity
 from gateway.acknowledgement.message_ids import MessageIds
 from gateway.acknowledgement.render import Templates
@@ -28,8 +27,11 @@ from gateway.edge.dns import NetworkResolver
 from gateway.edge.queue_id import PROCESSES, QueueIds
 from gateway.edge.relay import Relay
 from gateway.edge.smtpd import Receiver
+from gateway.facts import dialling
 from gateway.filters import Services
 from gateway.filters.loading import load
+from gateway.identity.signing import Signer
+from gateway.identity.standing import mute_domains
 from gateway.intake import Intake, Suspects
 from gateway.journal import Journal
 from gateway.learning.scorer import load_shared
@@ -41,11 +43,10 @@ from gateway.resolver import Resolver
 from gateway.routing.recipients import Recipients
 from gateway.routing.router import Router
 from gateway.settings import Limits, Settings
-from gateway.signing import Signer
 from gateway.stamp import Stamper
-from gateway.standing import mute_domains
 from gateway.store import Store
 from gateway.store.opening import open_store, store_path
+from gateway.text import language
 
 CLEAN_EVERY = 3600.0
 """Seconds between two clean-ups of what has ended."""

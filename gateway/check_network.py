@@ -6,13 +6,13 @@ import asyncio
 import ipaddress
 from collections.abc import AsyncIterator
 
-from gateway.organisation import Organisation, SuffixList, TreeWalk
+from gateway.identity.organisation import Organisation, SuffixList, TreeWalk
+from gateway.identity.published import Finding, published_records
+from gateway.identity.signing import Signer
+from gateway.identity.standing import mute_domains
 from gateway.problems import Problem, Steps
-from gateway.published import Finding, published_records
 from gateway.resolver import DnsError, Resolver
 from gateway.settings import NextHop, Settings
-from gateway.signing import Signer
-from gateway.standing import mute_domains
 from gateway.yaml_values import Sources
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from gateway import card
 from gateway.acknowledgement import octets
 from gateway.acknowledgement.decision import FORM
 from gateway.acknowledgement.message_ids import MessageIds
@@ -17,11 +16,12 @@ from gateway.acknowledgement.names import plain_name
 from gateway.acknowledgement.render import Templates, Text
 from gateway.acknowledgement.words import Words, name_of
 from gateway.calendar import WorkingHours
+from gateway.call import card
+from gateway.identity.signing import Signer
 from gateway.message import Message
 from gateway.plan import Acknowledgement, Call, Claim, Group, History, Letter, Memory, Plan
 from gateway.routing.recipients import canonical
 from gateway.settings import Settings, Site
-from gateway.signing import Signer
 from gateway.stamp import Stamper
 from gateway.text import read
 from gateway.verdict import Verdicts

@@ -16,7 +16,7 @@ from typing import Any
 
 from gateway.addresses import mailboxes
 from gateway.app import Parts, build_parts, resolver_of, secrets_of
-from gateway.explanation import Explained, explain
+from gateway.explain.explanation import Explained, explain
 from gateway.journal import Journal
 from gateway.message import Arrival, Envelope, Message, Session
 from gateway.parse import parse

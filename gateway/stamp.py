@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
-from gateway import authentication_results
+from gateway.identity import authentication_results
 from gateway.message import Field, Message
 from gateway.plan import CallPlan, Group, History, Letter
 from gateway.text import read

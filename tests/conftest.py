@@ -13,9 +13,9 @@ from functools import lru_cache
 import pytest
 from hypothesis import HealthCheck, settings
 
+from gateway.identity.signing import Signer, make_key
 from gateway.message import Arrival, Envelope, Message, Session
 from gateway.parse import parse
-from gateway.signing import Signer, make_key
 
 settings.register_profile(
     "gateway", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.authentication_results import claims, parse, render
+from gateway.identity.authentication_results import claims, parse, render
 from gateway.verdict import AuthResult
 
 US = "mx1.site.example"

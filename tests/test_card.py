@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway import card
 from gateway.acknowledgement.message_ids import MessageIds
 from gateway.calendar import WorkingHours
-from gateway.card_text import defang, number, shown
+from gateway.call import card
+from gateway.call.card_text import defang, number, shown
 from gateway.message import Arrival, Envelope, Message, Session
 from gateway.parse import parse
 from gateway.plan import Call, Contact, History

@@ -19,8 +19,8 @@ from gateway.check import inspect
 from gateway.check_network import inspect_network
 from gateway.cli import main
 from gateway.configuration import load
+from gateway.identity.signing import make_key
 from gateway.resolver import DnsError, Zone
-from gateway.signing import make_key
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 

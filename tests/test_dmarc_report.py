@@ -7,8 +7,8 @@ from xml.etree import ElementTree as Tree
 
 import pytest
 
-from gateway import dmarc_report
-from gateway.dmarc_report import (
+from gateway.identity import dmarc_report
+from gateway.identity.dmarc_report import (
     Checked,
     Reporter,
     Row,
@@ -19,7 +19,7 @@ from gateway.dmarc_report import (
     row_of,
     subject,
 )
-from gateway.organisation import TreeWalk, parse_dmarc
+from gateway.identity.organisation import TreeWalk, parse_dmarc
 from gateway.resolver import DnsError, Zone
 from gateway.verdict import Action, Verdict
 

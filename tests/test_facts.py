@@ -17,8 +17,7 @@ import pytest
 import re2
 import yaml
 
-from gateway import dialling, questions, references
-from gateway.facts import Facts, find
+from gateway.facts import Facts, dialling, find, questions, references
 from gateway.message import Message
 from gateway.text import read
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.organisation import TreeWalk
-from gateway.published import published_records
+from gateway.identity.organisation import TreeWalk
+from gateway.identity.published import published_records
 from gateway.resolver import DnsError, Zone
 
 GOOD = {

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from gateway.dkim.verifier import verify
+from gateway.identity.dkim.verifier import verify
+from gateway.identity.signing import OVERSIGNED, Signer, make_key
 from gateway.resolver import Zone
-from gateway.signing import OVERSIGNED, Signer, make_key
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 LETTER = (

@@ -14,8 +14,8 @@ from datetime import datetime, timedelta
 
 from gateway.acknowledgement import signs, subjects
 from gateway.domains import canonical_domain
+from gateway.identity.organisation import suffixes
 from gateway.message import Address, Message
-from gateway.organisation import suffixes
 from gateway.plan import Acknowledgement, History
 from gateway.settings import Acknowledgements, FormSender, Route, Site
 from gateway.verdict import TEMPERROR, Action, Decision, Verdicts

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from gateway.cli.common import config_option, fail, load_or_exit
+from gateway.identity.signing import make_key
 from gateway.show import terminal
-from gateway.signing import make_key
 
 
 @click.command("dkim-key")

@@ -20,7 +20,7 @@ from rich.progress import Progress
 
 from gateway.cli.common import config_option, load_or_exit
 from gateway.examiner import Examiner, read_request
-from gateway.explain_text import lines
+from gateway.explain.lines import lines
 from gateway.message import Arrival
 from gateway.settings import Settings
 from gateway.store import Store

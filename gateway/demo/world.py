@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.demo.letters import GENUINE, LETTERS
-from gateway.signing import NewKey, Signer, make_key
+from gateway.identity.signing import NewKey, Signer, make_key
 
 SELECTOR = "demo"
 SITES = ("shop", "hosting")

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gateway import authentication_results
-from gateway.arc.verifier import Chain, verify_chain
 from gateway.domains import canonical_domain, is_same_or_below
 from gateway.filters import Options, Services
+from gateway.identity import authentication_results
+from gateway.identity.arc.verifier import Chain, verify_chain
 from gateway.message import Message
 from gateway.resolver import Resolver
 from gateway.verdict import JSON, AuthResult, Verdict, Verdicts

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.dkim.verifier import FIELD, SignatureResult, verify
 from gateway.filters import Options, Services
+from gateway.identity.dkim.verifier import FIELD, SignatureResult, verify
 from gateway.message import Message
 from gateway.resolver import Resolver
 from gateway.verdict import JSON, PERMERROR, TEMPERROR, AuthResult, Verdict, Verdicts

@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 
 from gateway.domains import canonical_domain, is_domain, is_same_or_below
 from gateway.filters import Options, Services
-from gateway.message import Message
-from gateway.organisation import (
+from gateway.identity.organisation import (
     POLICIES,
     DmarcRecord,
     Organisation,
@@ -28,6 +27,7 @@ from gateway.organisation import (
     same_organisation,
     suffixes,
 )
+from gateway.message import Message
 from gateway.resolver import DnsError, Resolver
 from gateway.verdict import TEMPERROR, AuthResult, Verdict, Verdicts
 

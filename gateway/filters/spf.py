@@ -15,9 +15,9 @@ from typing import TypeAlias
 
 from gateway.domains import canonical_domain, is_domain
 from gateway.filters import Options, Services
+from gateway.identity.spf.check import Client, SpfResult, check_host
 from gateway.message import Message
 from gateway.resolver import Resolver
-from gateway.spf.check import Client, SpfResult, check_host
 from gateway.verdict import JSON, AuthResult, Verdict, Verdicts
 
 MAX_REMEMBERED = 20_000

@@ -10,9 +10,9 @@ import dkim as dkimpy
 import pytest
 
 from gateway import header
-from gateway.arc.sealer import must_seal, seal
-from gateway.arc.verifier import verify_chain
-from gateway.dkim.canonical import body_pieces
+from gateway.identity.arc.sealer import must_seal, seal
+from gateway.identity.arc.verifier import verify_chain
+from gateway.identity.dkim.canonical import body_pieces
 from gateway.resolver import DnsError, Zone
 from gateway.verdict import AuthResult
 

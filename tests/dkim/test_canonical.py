@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.dkim import canonical as module
-from gateway.dkim.canonical import body_pieces, canonical, relaxed_field
+from gateway.identity.dkim import canonical as module
+from gateway.identity.dkim.canonical import body_pieces, canonical, relaxed_field
 
 BODIES = st.lists(
     st.sampled_from(

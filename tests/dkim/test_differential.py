@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.dkim.verifier import verify
+from gateway.identity.dkim.verifier import verify
+from gateway.identity.signing import Signer
 from gateway.resolver import Zone
-from gateway.signing import Signer
 
 VALUES = st.lists(
     st.sampled_from(

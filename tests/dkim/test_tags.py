@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dkim.tags import MalformedError, parse_base64, parse_number, parse_tags
+from gateway.identity.dkim.tags import MalformedError, parse_base64, parse_number, parse_tags
 
 
 def test_a_list_with_folding_and_a_last_semicolon():

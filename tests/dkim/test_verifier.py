@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gateway import header
-from gateway.dkim.canonical import body_pieces, relaxed_field
-from gateway.dkim.signature import without_b
-from gateway.dkim.verifier import verify
+from gateway.identity.dkim.canonical import body_pieces, relaxed_field
+from gateway.identity.dkim.signature import without_b
+from gateway.identity.dkim.verifier import verify
+from gateway.identity.signing import SigningKey
 from gateway.resolver import DnsError, Zone
-from gateway.signing import SigningKey
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 LETTER = (

@@ -11,8 +11,8 @@ from support.running import ZONE, Running, settings_of, write_configuration
 from gateway.app import Gateway
 from gateway.edge import clock
 from gateway.edge.zone_server import serve_zone
+from gateway.identity.signing import Signer
 from gateway.journal import Journal
-from gateway.signing import Signer
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.authentication_results import parse, render
 from gateway.filters import Services, arc, dkim, dmarc, spf
+from gateway.identity.authentication_results import parse, render
 from gateway.resolver import Answer, DnsError
 
 ORDER = (spf, dkim, arc, dmarc)

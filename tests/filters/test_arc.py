@@ -5,10 +5,10 @@ import hashlib
 import pytest
 
 from gateway import header
-from gateway.arc.sealer import seal
-from gateway.dkim.canonical import body_pieces
 from gateway.filters import Services
 from gateway.filters.arc import authors_passed, build
+from gateway.identity.arc.sealer import seal
+from gateway.identity.dkim.canonical import body_pieces
 from gateway.resolver import Zone
 from gateway.verdict import AuthResult
 

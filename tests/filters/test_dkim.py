@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.dkim.verifier import SignatureResult
 from gateway.filters import Services
 from gateway.filters.dkim import build, verdict_of
+from gateway.identity.dkim.verifier import SignatureResult
 from gateway.resolver import DnsError, Zone
 
 LETTER = b"From: jane@shop.example\r\nSubject: x\r\n\r\nhello\r\n"

@@ -7,8 +7,8 @@ import pytest
 
 from gateway.filters import Services
 from gateway.filters.spf import Memory, build
+from gateway.identity.spf.check import SpfResult
 from gateway.resolver import Answer, DnsError, Zone
-from gateway.spf.check import SpfResult
 
 ZONE = {
     "shop.example": {"TXT": ["v=spf1 ip4:192.0.2.1 -all"]},

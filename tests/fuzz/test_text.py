@@ -12,12 +12,12 @@ import re2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway import facts, quotes
+from gateway import facts
 from gateway.facts import Facts, find
 from gateway.message import Arrival, Envelope, Message, Session
 from gateway.parse import parse
-from gateway.render import render
-from gateway.text import Reading, plain_letters, read
+from gateway.text import Reading, plain_letters, quotes, read
+from gateway.text.render import render
 
 LINES = st.one_of(
     st.text(max_size=50),

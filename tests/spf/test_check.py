@@ -8,10 +8,10 @@ import spf as pyspf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.identity.spf.check import Client, check_host
+from gateway.identity.spf.macros import SyntaxMistakeError
+from gateway.identity.spf.record import MAX_TERMS, parse_record
 from gateway.resolver import DnsError, Zone
-from gateway.spf.check import Client, check_host
-from gateway.spf.macros import SyntaxMistakeError
-from gateway.spf.record import MAX_TERMS, parse_record
 
 
 async def check(

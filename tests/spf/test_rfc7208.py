@@ -12,8 +12,8 @@ import yaml
 
 from gateway.edge.dns import NetworkResolver
 from gateway.edge.zone_server import serve_zone
+from gateway.identity.spf.check import Client, check_host
 from gateway.resolver import DnsError, Zone
-from gateway.spf.check import Client, check_host
 
 SUITE = Path(__file__).parents[1] / "vectors" / "rfc7208-tests.yml"
 SECTIONS = [section for section in yaml.safe_load_all(SUITE.read_text("utf-8")) if section]

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256, Hash
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from gateway.dkim.tags import MalformedError, parse_base64, parse_colons, parse_tags
+from gateway.identity.dkim.tags import MalformedError, parse_base64, parse_colons, parse_tags
 from gateway.resolver import Resolver
 
 MIN_BITS, MAX_BITS = 1024, 8192

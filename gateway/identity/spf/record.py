@@ -7,7 +7,7 @@ import socket
 from dataclasses import dataclass
 from functools import lru_cache
 
-from gateway.spf.macros import (
+from gateway.identity.spf.macros import (
     SENDER,
     MacroString,
     SyntaxMistakeError,

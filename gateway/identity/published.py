@@ -11,13 +11,13 @@ import ipaddress
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 
-from gateway.dkim.key import find_keys
-from gateway.dkim.tags import MalformedError
 from gateway.domains import canonical_domain
-from gateway.organisation import Organisation, same_organisation
+from gateway.identity.dkim.key import find_keys
+from gateway.identity.dkim.tags import MalformedError
+from gateway.identity.organisation import Organisation, same_organisation
+from gateway.identity.signing import Signer
+from gateway.identity.spf.check import Client, check_host
 from gateway.resolver import DnsError, Resolver
-from gateway.signing import Signer
-from gateway.spf.check import Client, check_host
 
 PROBE = b"From: probe\r\n"
 

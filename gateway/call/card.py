@@ -10,12 +10,12 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gateway import card_words
 from gateway.acknowledgement import octets
 from gateway.acknowledgement.wording import moment
 from gateway.acknowledgement.words import name_of
 from gateway.calendar import WorkingHours
-from gateway.card_text import Number, number, shown
+from gateway.call import card_words
+from gateway.call.card_text import Number, number, shown
 from gateway.facts import find
 from gateway.message import Message
 from gateway.plan import Call, History

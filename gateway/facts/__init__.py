@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from gateway import dialling, phones, phrases, questions, references
 from gateway.acknowledgement.names import plain_name
+from gateway.facts import dialling, phones, questions, references
 from gateway.message import Message
-from gateway.text import Reading, plain_letters, read
+from gateway.text import Reading, phrases, plain_letters, read
 
 NEW_MAX = 16_384
 """Letters of the customer's own words that are searched."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, takewhile
 from typing import Any
 
-from gateway import reference_words as words
+from gateway.facts import reference_words as words
 
 FOUND_MAX = 10
 LOOKED_MAX = 100

@@ -8,9 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.domains import canonical_domain, is_domain, is_same_or_below
+from gateway.identity.spf.macros import (
+    PTR,
+    MacroString,
+    SyntaxMistakeError,
+    as_domain,
+    expand,
+    letters_of,
+)
+from gateway.identity.spf.record import Mechanism, Record, is_spf, parse_record, shown, within
 from gateway.resolver import Answer, DnsError, Resolver
-from gateway.spf.macros import PTR, MacroString, SyntaxMistakeError, as_domain, expand, letters_of
-from gateway.spf.record import Mechanism, Record, is_spf, parse_record, shown, within
 
 MAX_LOOKUPS, MAX_VOID, MAX_HOSTS = 10, 2, 10
 """Limits of 4.6.4: terms that ask the DNS, answers without records, hosts of one mx or ptr."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.arc.chain import (
+from gateway.identity.arc.chain import (
     ArcSet,
     Seal,
     check_validation,
@@ -15,11 +15,11 @@ from gateway.arc.chain import (
     parse_seal,
     parse_sets,
 )
-from gateway.dkim.canonical import CanonicalMessage, canonical
-from gateway.dkim.key import PublicKey, find_keys
-from gateway.dkim.signature import Signature, without_b
-from gateway.dkim.tags import MalformedError
-from gateway.dkim.verifier import check_body, header_data, usable_keys
+from gateway.identity.dkim.canonical import CanonicalMessage, canonical
+from gateway.identity.dkim.key import PublicKey, find_keys
+from gateway.identity.dkim.signature import Signature, without_b
+from gateway.identity.dkim.tags import MalformedError
+from gateway.identity.dkim.verifier import check_body, header_data, usable_keys
 from gateway.message import Message
 from gateway.resolver import DnsError, Resolver
 

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.dkim.tags import (
+from gateway.domains import canonical_domain, is_domain, is_same_or_below
+from gateway.identity.dkim.tags import (
     MalformedError,
     parse_base64,
     parse_colons,
@@ -14,7 +15,6 @@ from gateway.dkim.tags import (
     parse_tags,
     unspaced,
 )
-from gateway.domains import canonical_domain, is_domain, is_same_or_below
 
 ALGORITHMS = {"rsa-sha256": "rsa", "ed25519-sha256": "ed25519"}
 FORMS = ("simple", "relaxed")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gateway import question_words as words
+from gateway.facts import question_words as words
 
 QUESTIONS_MAX = 10
 LENGTH_MAX = 300

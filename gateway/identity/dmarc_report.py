@@ -14,8 +14,8 @@ from datetime import datetime
 from xml.etree import ElementTree as Tree
 
 from gateway.domains import canonical_domain
+from gateway.identity.organisation import DmarcRecord, Organisation, same_organisation
 from gateway.message import Message
-from gateway.organisation import DmarcRecord, Organisation, same_organisation
 from gateway.resolver import DnsError, Resolver
 from gateway.verdict import JSON, Action, Verdict, Verdicts
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from gateway.markup import TAG_END, tame
+from gateway.text.markup import TAG_END, tame
 
 HISTORY = "\ue000"
 """Mark of a line from which on everything is an earlier letter."""

@@ -6,12 +6,12 @@ import base64
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from gateway import authentication_results
-from gateway.arc.chain import MAX_INSTANCE, ArcSet, parse_seal, parse_sets
-from gateway.dkim.canonical import relaxed_field
-from gateway.dkim.tags import MalformedError
+from gateway.identity import authentication_results
+from gateway.identity.arc.chain import MAX_INSTANCE, ArcSet, parse_seal, parse_sets
+from gateway.identity.dkim.canonical import relaxed_field
+from gateway.identity.dkim.tags import MalformedError
+from gateway.identity.signing import Signer, choose, finish
 from gateway.message import Field
-from gateway.signing import Signer, choose, finish
 from gateway.verdict import AuthResult
 
 

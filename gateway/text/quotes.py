@@ -11,8 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway import phrases
-from gateway.render import ATTRIBUTION, HISTORY, SIGNATURE
+from gateway.text import phrases
+from gateway.text.render import ATTRIBUTION, HISTORY, SIGNATURE
 
 OWN, QUOTED, SIGNED, DROPPED = 0, 1, 2, 3
 

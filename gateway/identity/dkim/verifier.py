@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.dkim.canonical import CanonicalMessage, canonical
-from gateway.dkim.key import PublicKey, find_keys
-from gateway.dkim.signature import ALGORITHMS, Signature, parse_signature, without_b
-from gateway.dkim.tags import MalformedError, parse_tags
+from gateway.identity.dkim.canonical import CanonicalMessage, canonical
+from gateway.identity.dkim.key import PublicKey, find_keys
+from gateway.identity.dkim.signature import ALGORITHMS, Signature, parse_signature, without_b
+from gateway.identity.dkim.tags import MalformedError, parse_tags
 from gateway.message import Field, Message
 from gateway.resolver import DnsError, Resolver
 

@@ -9,10 +9,10 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from gateway import language as languages
-from gateway import phrases, quotes
 from gateway.message import Message, once_per_message
-from gateway.render import Link, Page, bare_marks, render
+from gateway.text import language as languages
+from gateway.text import phrases, quotes
+from gateway.text.render import Link, Page, bare_marks, render
 
 __all__ = ["Link", "Reading", "plain_letters", "read", "visible"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from gateway.organisation import TreeWalk
+from gateway.identity.organisation import TreeWalk
 from gateway.resolver import Resolver
 from gateway.settings import Site
 

@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gateway import header
-from gateway.dkim.canonical import body_pieces, relaxed_field
-from gateway.dkim.signature import parse_domain, parse_selector
+from gateway.identity.dkim.canonical import body_pieces, relaxed_field
+from gateway.identity.dkim.signature import parse_domain, parse_selector
 from gateway.message import Field
 
 OVERSIGNED = ("from", "subject", "to", "date", "reply-to")

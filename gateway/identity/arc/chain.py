@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.dkim.signature import (
+from gateway.identity.dkim.signature import (
     Signature,
     parse_algorithm,
     parse_domain,
@@ -15,7 +15,7 @@ from gateway.dkim.signature import (
     read_signature,
     require,
 )
-from gateway.dkim.tags import MalformedError, parse_base64, parse_number, parse_tags
+from gateway.identity.dkim.tags import MalformedError, parse_base64, parse_number, parse_tags
 from gateway.message import Field
 
 RESULTS, SIGNATURE, SEAL = (

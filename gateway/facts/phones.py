@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gateway import dialling, phone_words
+from gateway.facts import dialling, phone_words
 
 CANDIDATES_MAX = 60
 """Runs of digits looked at in one letter."""

@@ -1,0 +1,1 @@
+"""What the pipeline finds in a message and what would happen; nothing is kept or sent."""
