@@ -13,14 +13,14 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-from gateway.dkim.verifier import verify
 from gateway.edge.dns import NetworkResolver
 from gateway.edge.zone_server import serve_zone
 from gateway.filters import Services, arc, dkim, dmarc, spf
+from gateway.identity.dkim.verifier import verify
+from gateway.identity.signing import Signer, make_key
 from gateway.message import Arrival, Envelope, Message, Session
 from gateway.parse import parse
 from gateway.resolver import Zone
-from gateway.signing import Signer, make_key
 
 NOW = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 HEAD = (
