@@ -44,8 +44,10 @@ def entries(db: Connection, states: Sequence[State], limit: int) -> Sequence[Ent
 def _rows(
     db: Connection, where: str, values: Sequence[Any], limit: int, order: str = "l.number"
 ) -> list[Any]:
+    """The latest letters of some; which ones is settled before their messages are looked up."""
     return db.execute(
-        f"SELECT {_COLUMNS} {_FROM} WHERE {where} ORDER BY {order} DESC LIMIT ?",
+        f"SELECT {_COLUMNS} {_FROM} WHERE l.number IN ("
+        f"SELECT l.number FROM letters l WHERE {where} ORDER BY {order} DESC LIMIT ?)",
         (*values, limit),
     ).fetchall()
 
@@ -53,7 +55,7 @@ def _rows(
 def entry(db: Connection, id_: str) -> Sequence[Entry]:
     numbers = _numbers(db, id_)
     rows = _rows(db, f"l.number IN ({marks(len(numbers))})", numbers, len(numbers))
-    return _entries(db, rows[::-1])
+    return _entries(db, sorted(rows))
 
 
 def _entries(db: Connection, rows: Sequence[Any]) -> list[Entry]:

@@ -40,6 +40,7 @@ from gateway.store import (
     keeping,
     notes,
     people,
+    schema,
     settling,
 )
 from gateway.store import calls as calls_
@@ -118,8 +119,11 @@ class SqliteStore:
             db, readable = await asyncio.to_thread(_open, path, folder)
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"the store cannot be opened: {error}") from error
-        writer = Writer(db, counts.write, name="store-writer")
-        reader = Writer(readable, None, name="store-reader") if readable else writer
+        patience = schema.BUSY_TIMEOUT
+        writer = Writer(db, counts.write, name="store-writer", patience=patience)
+        reader = writer
+        if readable is not None:
+            reader = Writer(readable, None, name="store-reader", patience=patience)
         store = cls(
             writer,
             reader,

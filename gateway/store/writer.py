@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -35,7 +36,7 @@ class _Task:
 class Writer:
     """Does pieces of work in groups; each awaits its own result, told after the commit.
 
-    With `commits=False` the group is a read transaction on a connection that cannot write.
+    Without `write_counts` the group is a read transaction, on a connection that cannot write.
     """
 
     def __init__(
@@ -44,10 +45,14 @@ class Writer:
         write_counts: Callable[[Connection, Mapping[str, int]], None] | None,
         *,
         name: str,
+        patience: float = 5.0,
     ) -> None:
+        """`patience`: seconds to wait for another process's transaction."""
         self._db = db
         self._write_counts = write_counts
         self._begin = "BEGIN" if write_counts is None else "BEGIN IMMEDIATE"
+        self._patience = patience
+        db.execute("PRAGMA busy_timeout = 2")
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._closed = False
@@ -116,8 +121,8 @@ class Writer:
         """Do all of a group in one transaction; False if it was undone and may be tried again."""
         counts: Counter[str] = Counter()
         try:
-            self._db.execute(self._begin)
-        except sqlite3.Error as error:  # another process holds it: no time to try once more
+            self._start()
+        except sqlite3.Error as error:  # another process held it all the time: do not try again
             _fail(group, error)
             return True
         try:
@@ -132,6 +137,19 @@ class Writer:
             return False
         self.commits += 1
         return True
+
+    def _start(self) -> None:
+        """Begin, waiting for another process's transaction in short steps: SQLite's own waiting
+        takes ever longer steps, so that the process that waits longest finds it taken most."""
+        end = time.monotonic() + self._patience
+        while True:
+            try:
+                self._db.execute(self._begin)
+            except sqlite3.OperationalError as error:
+                if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                    raise
+            else:
+                return
 
     def _run_bare(self, task: _Task, counts: Counter[str]) -> None:
         transaction = Transaction(self._db)
@@ -174,9 +192,13 @@ def _resolve(group: list[_Task]) -> None:
 def as_store_error(error: BaseException) -> BaseException:
     """What the store's callers know how to answer; an error of ours stays what it is."""
     if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError):
-        code = (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
-        kind = NoSpaceError if code == sqlite3.SQLITE_FULL else StoreError
+        kind = NoSpaceError if _code(error) == sqlite3.SQLITE_FULL else StoreError
         mapped = kind(f"SQLite: {error}")
         mapped.__cause__ = error
         return mapped
     return error
+
+
+def _code(error: sqlite3.Error) -> int:
+    """The primary result code; 0 for an error that is not the database's."""
+    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
