@@ -192,7 +192,17 @@ class Store(Protocol):
         """Hold every letter of a queue id, or one letter; gives how many were changed."""
         ...
 
-    async def release(self, id_: str, who: str, now: datetime) -> int: ...
+    async def release(
+        self,
+        id_: str,
+        who: str,
+        now: datetime,
+        *,
+        letters: Sequence[Letter] = (),
+        plan: Plan | None = None,
+    ) -> int:
+        """Let held letters go; with them, mail of our own and what to remember from now on."""
+        ...
 
     async def release_raw(
         self, queue_id: str, letters: Sequence[Letter], plan: Plan, who: str, now: datetime

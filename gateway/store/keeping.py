@@ -12,7 +12,7 @@ from gateway.plan import Letter
 from gateway.store.bodies import INLINE
 from gateway.store.counts import tally
 from gateway.store.notes import note
-from gateway.store.sql import Transaction, micros, safe, span
+from gateway.store.sql import Connection, Transaction, micros, safe, span
 
 RAW_HOP = ""
 """The next hop of a raw hold: it has none."""
@@ -84,14 +84,10 @@ def insert_letters(
     once: bool = False,
 ) -> None:
     """The letters' rows. `once`: a letter whose id is known already is passed over."""
-    held = {letter.id for letter in letters if letter.hold}
     for letter in letters:
         if letter.id in left_out:
             continue
-        if letter.waits_for in held:
-            note(tx, queue_id, now, "not acknowledged", f"{letter.waits_for} is held")
-            _insert(tx, kept, letter, now, "dropped", once=once)
-        elif letter.hold:
+        if letter.hold:
             note(tx, queue_id, now, "held", f"{letter.id}: {letter.hold}")
             _insert(tx, kept, letter, now, "held", once=once)
         else:
@@ -167,6 +163,16 @@ def insert_raw(tx: Transaction, arrival: Arrival, why: str) -> None:
     )
     insert_letters(tx, kept, arrival.queue_id, (letter,), kept.time)
     tx.counts["accepted"] += len(recipients)
+
+
+def find(db: Connection, id_: str) -> tuple[Kept, str] | None:
+    """The message of a queue id or of a letter's id, and its queue id."""
+    row = db.execute(
+        "SELECT number, time, size, queue_id FROM messages WHERE queue_id = ? "
+        "OR number = (SELECT message FROM letters WHERE id = ?)",
+        (id_, id_),
+    ).fetchone()
+    return None if row is None else (Kept(*row[:3]), row[3])
 
 
 def take_raw(tx: Transaction, queue_id: str) -> Kept | None:

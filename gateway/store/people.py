@@ -105,7 +105,7 @@ def remember(tx: Transaction, memories: Sequence[Memory], queue_id: str, now: in
     """Write down who wrote; gives the conversation the message belongs to.
 
     A copy that came while the first one was not kept yet is found here: it joins the first one's
-    conversation and does not count.
+    conversation and does not count. The same message remembered again, on release, is no copy.
     """
     conversation, seen = "", set[tuple[str, str]]()
     for memory in memories:
@@ -123,7 +123,7 @@ def remember(tx: Transaction, memories: Sequence[Memory], queue_id: str, now: in
 def _join(
     tx: Transaction, message_id: str, contact: str, conversation: str, queue_id: str, now: int
 ) -> str:
-    """Record a Message-ID; gives the conversation of an earlier message with the same one."""
+    """Record a Message-ID; gives the conversation of another message that had it before."""
     if not message_id:
         return ""
     row = tx.db.execute(
@@ -135,10 +135,10 @@ def _join(
     if row is not None:
         return ""
     earlier = tx.db.execute(
-        "SELECT conversation FROM threads WHERE message_id = ? AND contact = ?",
-        (message_id, contact),
+        "SELECT conversation FROM threads WHERE message_id = ? AND contact = ? AND queue_id <> ?",
+        (message_id, contact, queue_id),
     ).fetchone()
-    return str(earlier[0])
+    return "" if earlier is None else str(earlier[0])
 
 
 def _count(tx: Transaction, memory: Memory, contact: str, queue_id: str, now: int) -> None:

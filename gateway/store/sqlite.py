@@ -185,22 +185,41 @@ class SqliteStore:
         letters: Sequence[Letter],
         plan: Plan,
         now: int,
+        *,
+        once: bool = False,
     ) -> frozenset[str]:
         """Letters and memories of a message whose row stands; gives the letters left out."""
         conversation = people.remember(tx, plan.remember, queue_id, now)
-        left_out = frozenset(
-            memory.claim.letter_id
-            for memory in plan.remember
-            if memory.claim
-            and not take(tx, memory.claim, conversation, queue_id, now, self._limits)
-        )
-        keeping.insert_letters(tx, kept, queue_id, letters, now, left_out=left_out)
+        left_out = self._left_out(tx, queue_id, letters, plan, conversation, now)
         kept_letters = [letter for letter in letters if letter.id not in left_out]
+        keeping.insert_letters(tx, kept, queue_id, kept_letters, now, once=once)
         people.record_own(tx, queue_id, kept_letters, conversation, now)
         for memory in plan.remember:
             if memory.call is not None:
                 calls_.keep_call(tx, memory.call, now)
         return left_out
+
+    def _left_out(
+        self,
+        tx: Transaction,
+        queue_id: str,
+        letters: Sequence[Letter],
+        plan: Plan,
+        conversation: str,
+        now: int,
+    ) -> frozenset[str]:
+        """Acknowledgements that may not be sent: their letter is held, or the right is not had."""
+        held = {letter.id for letter in letters if letter.hold}
+        left_out = {letter.id for letter in letters if letter.waits_for in held}
+        if left_out:
+            notes.note(tx, queue_id, now, "not acknowledged", "its letter is held")
+        for memory in plan.remember:
+            wanted = memory.claim
+            if wanted is None or wanted.letter_id in left_out:
+                continue
+            if not take(tx, wanted, conversation, queue_id, now, self._limits):
+                left_out.add(wanted.letter_id)
+        return frozenset(left_out)
 
     async def keep_raw(self, arrival: Arrival, why: str) -> None:
         await self._to_spool(arrival)
@@ -304,8 +323,26 @@ class SqliteStore:
     async def hold(self, id_: str, why: str, who: str, now: datetime) -> int:
         return await self._write(lambda tx: commands.hold(tx, id_, why, who, micros(now)))
 
-    async def release(self, id_: str, who: str, now: datetime) -> int:
-        return await self._write(lambda tx: commands.release(tx, id_, who, micros(now)))
+    async def release(
+        self,
+        id_: str,
+        who: str,
+        now: datetime,
+        *,
+        letters: Sequence[Letter] = (),
+        plan: Plan | None = None,
+    ) -> int:
+        if any(letter.origin for letter in letters):
+            raise ValueError("the accepted recipients are answered for already")
+
+        def work(tx: Transaction) -> int:
+            changed = commands.release(tx, id_, who, micros(now))
+            kept = keeping.find(tx.db, id_) if changed and plan else None
+            if kept is not None and plan is not None:
+                self._keep_rest(tx, *kept, letters, plan, micros(now), once=True)
+            return changed
+
+        return await self._write(work)
 
     async def release_raw(
         self, queue_id: str, letters: Sequence[Letter], plan: Plan, who: str, now: datetime

@@ -518,7 +518,35 @@ async def test_none_for_a_letter_held_from_the_start(
     keeper: Any, store: Store, mail: SimpleNamespace
 ) -> None:
     queue_id = await with_acknowledgement(keeper, mail, hold="quarantined: spam=spam")
-    assert await keeper.states(queue_id) == {f"{queue_id}.1": "held", f"{queue_id}.2": "dropped"}
+    assert await keeper.states(queue_id) == {f"{queue_id}.1": "held"}
+    assert "not acknowledged" in await keeper.events(queue_id)
+    second = await with_acknowledgement(keeper, mail)  # the right to acknowledge was not taken
+    assert (await keeper.states(second))[f"{second}.2"] == "waiting"
+
+
+async def test_what_a_release_brings_with_it(
+    keeper: Any, store: Store, mail: SimpleNamespace
+) -> None:
+    """A letter wrongly held is acknowledged, carded and counted when a person lets it go."""
+    await keeper.keep(
+        mail.letter("Q1", hold="quarantined: spam=spam"),
+        queue_id="Q1",
+        remember=(mail.memory("Q1", counts=False),),
+    )
+    later = mail.NOW + 60 * MINUTE
+    letters = [mail.acknowledgement("Q1"), mail.own("Q1")]
+    remembered = mail.plan(mail.memory("Q1", claim=mail.claim("Q1"), call=mail.call("Q1")))
+    for changed in (1, 0):
+        done = await store.release("Q1", "joe", later, letters=letters, plan=remembered)
+        assert done == changed
+    states = {"Q1.1": "queued", "Q1.2": "waiting", "Q1.3": "queued"}
+    assert await keeper.states("Q1") == states
+    assert [call.id for call in await store.calls()] == ["KQ1"]
+    history = await store.recall(mail.message(), later)
+    assert (history.proven.letters_7_days, set(history.acknowledged)) == (1, {"shop"})
+    assert (await store.balance()).accepted == 1
+    with pytest.raises(ValueError, match="answered"):
+        await store.release("Q1", "joe", later, letters=[mail.letter("Q1")], plan=remembered)
 
 
 async def test_at_most_once(keeper: Any, store: Store, mail: SimpleNamespace) -> None:
