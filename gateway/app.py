@@ -42,6 +42,7 @@ from gateway.reply import Reply
 from gateway.resolver import Resolver
 from gateway.routing.recipients import Recipients
 from gateway.routing.router import Router
+from gateway.sealing import Sealer
 from gateway.settings import Limits, Settings
 from gateway.stamp import Stamper
 from gateway.store import Store
@@ -62,6 +63,7 @@ class Parts:
     router: Router
     stamper: Stamper
     composer: Composer
+    sealer: Sealer
     ids: MessageIds
     signers: Mapping[str, Signer]
 
@@ -120,6 +122,7 @@ def assemble(
             ids=ids,
             signers=keys,
         ),
+        sealer=Sealer(keys, settings.hostname),
         ids=ids,
         signers=keys,
     )
@@ -236,6 +239,7 @@ class Gateway:
             pipeline=parts.pipeline,
             router=parts.router,
             composer=parts.composer,
+            sealer=parts.sealer,
             store=self.store,
             journal=self._journal,
             suspects=self._suspects,
@@ -354,4 +358,5 @@ async def _release_raw(parts: Parts, store: Store, queue_id: str, who: str) -> N
     verdicts, _ = await parts.pipeline.examine(message)
     plan = parts.router.plan(message, verdicts, history, now, accepted=True)
     letters, plan = parts.composer.compose(message, verdicts, plan, history)
+    letters = await parts.sealer.seal(message, verdicts, letters)
     await store.release_raw(queue_id, letters, plan, who, now)

@@ -19,6 +19,7 @@ from gateway.pipeline import Pipeline
 from gateway.plan import History, Letter, Plan
 from gateway.reply import NO_SPACE, OUR_TROUBLE, TOO_MANY_HOPS, Reply
 from gateway.routing.router import Router
+from gateway.sealing import Sealer
 from gateway.store import NoSpaceError, Store, StoreError
 from gateway.verdict import Verdicts
 
@@ -54,6 +55,7 @@ class Intake:
         pipeline: Pipeline,
         router: Router,
         composer: Composer,
+        sealer: Sealer,
         store: Store,
         journal: Journal,
         suspects: Suspects,
@@ -68,6 +70,7 @@ class Intake:
         self._pipeline = pipeline
         self._router = router
         self._composer = composer
+        self._sealer = sealer
         self._store = store
         self._journal = journal
         self._suspects = suspects
@@ -119,7 +122,8 @@ class Intake:
         plan = self._router.plan(message, verdicts, history, self._clock())
         if plan.turns_away:
             return (), plan
-        return self._composer.compose(message, verdicts, plan, history)
+        letters, plan = self._composer.compose(message, verdicts, plan, history)
+        return await self._sealer.seal(message, verdicts, letters), plan
 
     async def recall(self, message: Message) -> History:
         """Who this is; a slow or silent store leaves the history empty and says so."""

@@ -47,7 +47,7 @@ class Stamper:
         cuts = tuple((field.start, field.end) for field in removed)
         subject = self._subject(message, group)
         if subject:
-            prefix += _tagged_subject(message, subject)
+            prefix += tagged_subject(subject)
             cuts = tuple(sorted((*cuts, (subject.start, subject.end))))
         arrival = message.arrival
         return Letter(
@@ -155,12 +155,7 @@ class Stamper:
         return [
             field
             for field in message.fields
-            if field.name.startswith(OUR_PREFIXES)
-            or (drop_priority and field.name in PRIORITY_FIELDS)
-            or (
-                field.name == "authentication-results"
-                and authentication_results.claims(field.value, self.hostname)
-            )
+            if is_ours(field, self.hostname) or (drop_priority and field.name in PRIORITY_FIELDS)
         ]
 
     def _kept_priority(self, message: Message, verdicts: Verdicts) -> bool:
@@ -174,6 +169,14 @@ class Stamper:
         if not (group.call.wanted and self.subject_tags.get(group.site)):
             return None
         return next((field for field in message.fields if field.name == "subject"), None)
+
+
+def is_ours(field: Field, hostname: str) -> bool:
+    """Whether a field stands under a name only we may use: such a copy is removed on entry."""
+    return field.name.startswith(OUR_PREFIXES) or (
+        field.name == "authentication-results"
+        and authentication_results.claims(field.value, hostname)
+    )
 
 
 def spam_points(score: float, threshold: float) -> float:
@@ -246,7 +249,7 @@ def _answerable(verdicts: Verdicts, group: Group) -> bool:
     return bool(spf and spf.result == "pass") and group.decision.spam == "ham"
 
 
-def _tagged_subject(message: Message, subject: Field) -> bytes:
+def tagged_subject(subject: Field) -> bytes:
     """The subject's own octets behind the token; folding and encoding stay as they were."""
     return b"Subject: " + SUBJECT_TOKEN.encode() + b" " + subject.value.lstrip() + b"\r\n"
 
