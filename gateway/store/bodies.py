@@ -10,6 +10,7 @@ import hashlib
 import mmap
 import os
 import re
+import secrets
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -25,8 +26,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
 class Spool:
-    def __init__(self, folder: Path, reserve: int) -> None:
+    def __init__(self, folder: Path, reserve: int, beside: Path | None = None) -> None:
+        """`beside`: the folder of the database, which may be another disk."""
         self._folder = folder
+        self._folders = (folder,) if beside in (None, folder.parent) else (folder, beside)
         self._reserve = reserve
         """Octets of disk that stay free."""
 
@@ -37,9 +40,10 @@ class Spool:
 
     def check_space(self, size: int) -> None:
         """Raise NoSpaceError unless `size` octets fit and the reserve stays free."""
-        disk = os.statvfs(self._folder)
-        if disk.f_bavail * disk.f_frsize < self._reserve + size:
-            raise NoSpaceError("the disk is fuller than allowed")
+        for folder in self._folders:
+            disk = os.statvfs(folder)
+            if disk.f_bavail * disk.f_frsize < self._reserve + size:
+                raise NoSpaceError("the disk is fuller than allowed")
 
     def write(self, queue_id: str, content: Octets) -> None:
         """Write and sync the file and its folder; blocks."""
@@ -47,7 +51,7 @@ class Spool:
         if not path.parent.is_dir():
             path.parent.mkdir(mode=0o700, exist_ok=True)
             _sync_folder(self._folder)
-        unfinished = path.with_name(f"{queue_id}.new")
+        unfinished = path.with_name(f"{queue_id}.{secrets.token_hex(4)}")
         with open(unfinished, "wb", opener=_private) as file:
             file.writelines(
                 content[start : start + _PIECE] for start in range(0, len(content), _PIECE)

@@ -42,6 +42,17 @@ def connect(path: Path | str) -> sqlite3.Connection:
     return db
 
 
+def open_new(path: Path) -> sqlite3.Connection:
+    """A connection that may write, with the schema brought up to date."""
+    db = connect(path)
+    try:
+        migrate(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
 def connect_reader(path: Path) -> sqlite3.Connection:
     """A connection that cannot write."""
     db = connect(path)

@@ -14,7 +14,6 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -34,7 +33,6 @@ from gateway.store import (
     State,
     StoreError,
     claiming,
-    cleaning,
     commands,
     counts,
     keeping,
@@ -42,20 +40,19 @@ from gateway.store import (
     people,
     schema,
     settling,
+    together,
+    upkeep,
 )
 from gateway.store import calls as calls_
-from gateway.store.acknowledgements import Limits, take
+from gateway.store.acknowledgements import Limits
 from gateway.store.bodies import INLINE, Spool
 from gateway.store.choosing import Turn, backlog_hops, next_due
 from gateway.store.owner import is_alive, this_process
-from gateway.store.schema import connect, connect_reader, migrate
 from gateway.store.sql import Connection, Transaction, micros, moment_or_none, span
 from gateway.store.writer import Writer
 
 T = TypeVar("T")
 MEMORY = Path(":memory:")
-STRAY_AGE = 3600.0
-"""Seconds after which a spool file that no row knows is removed."""
 ALL_HOPS = 1_000_000
 RETRY_PIECE = 2000
 """Letters that `retry *` changes in one transaction."""
@@ -116,7 +113,7 @@ class SqliteStore:
             sites=dict(sites or {}),
         )
         try:
-            db, readable = await asyncio.to_thread(_open, path, folder)
+            db, readable = await asyncio.to_thread(_connect, path, folder)
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"the store cannot be opened: {error}") from error
         patience = schema.BUSY_TIMEOUT
@@ -127,13 +124,13 @@ class SqliteStore:
         store = cls(
             writer,
             reader,
-            Spool(folder, reserve),
+            Spool(folder, reserve, beside=path.parent),
             lease=lease,
             limits=Limits.of(limits),
             terms=terms,
             passing=folder if passing else None,
         )
-        await store._remove_strays()
+        await upkeep.remove_strays(reader, store._spool)
         return store
 
     async def close(self) -> None:
@@ -160,66 +157,14 @@ class SqliteStore:
         return await self._read(lambda db: people.recall(db, message, now, self._terms))
 
     async def keep(self, arrival: Arrival, letters: Sequence[Letter], plan: Plan) -> frozenset[str]:
-        accepted = keeping.check_answers(arrival, letters)
+        keeping.check_answers(arrival, letters)
         await self._to_spool(arrival)
 
         def work(tx: Transaction) -> frozenset[str]:
             self._spool.check_space(0)
-            memory = plan.remember[0] if plan.remember else None
-            kept = keeping.insert_message(
-                tx,
-                arrival,
-                contact=memory.contact if memory else "",
-                message_id=memory.message_id if memory else "",
-            )
-            tx.counts["accepted"] += accepted
-            return self._keep_rest(tx, kept, arrival.queue_id, letters, plan, kept.time)
+            return together.keep(tx, arrival, letters, plan, self._limits)
 
         return await self._write(work)
-
-    def _keep_rest(
-        self,
-        tx: Transaction,
-        kept: keeping.Kept,
-        queue_id: str,
-        letters: Sequence[Letter],
-        plan: Plan,
-        now: int,
-        *,
-        once: bool = False,
-    ) -> frozenset[str]:
-        """Letters and memories of a message whose row stands; gives the letters left out."""
-        conversation = people.remember(tx, plan.remember, queue_id, now)
-        left_out = self._left_out(tx, queue_id, letters, plan, conversation, now)
-        kept_letters = [letter for letter in letters if letter.id not in left_out]
-        keeping.insert_letters(tx, kept, queue_id, kept_letters, now, once=once)
-        people.record_own(tx, queue_id, kept_letters, conversation, now)
-        for memory in plan.remember:
-            if memory.call is not None:
-                calls_.keep_call(tx, memory.call, now)
-        return left_out
-
-    def _left_out(
-        self,
-        tx: Transaction,
-        queue_id: str,
-        letters: Sequence[Letter],
-        plan: Plan,
-        conversation: str,
-        now: int,
-    ) -> frozenset[str]:
-        """Acknowledgements that may not be sent: their letter is held, or the right is not had."""
-        held = {letter.id for letter in letters if letter.hold}
-        left_out = {letter.id for letter in letters if letter.waits_for in held}
-        if left_out:
-            notes.note(tx, queue_id, now, "not acknowledged", "its letter is held")
-        for memory in plan.remember:
-            wanted = memory.claim
-            if wanted is None or wanted.letter_id in left_out:
-                continue
-            if not take(tx, wanted, conversation, queue_id, now, self._limits):
-                left_out.add(wanted.letter_id)
-        return frozenset(left_out)
 
     async def keep_raw(self, arrival: Arrival, why: str) -> None:
         await self._to_spool(arrival)
@@ -335,30 +280,18 @@ class SqliteStore:
         if any(letter.origin for letter in letters):
             raise ValueError("the accepted recipients are answered for already")
 
-        def work(tx: Transaction) -> int:
-            changed = commands.release(tx, id_, who, micros(now))
-            kept = keeping.find(tx.db, id_) if changed and plan else None
-            if kept is not None and plan is not None:
-                self._keep_rest(tx, *kept, letters, plan, micros(now), once=True)
-            return changed
-
-        return await self._write(work)
+        time = micros(now)
+        return await self._write(
+            lambda tx: together.release(tx, id_, who, time, letters, plan, self._limits)
+        )
 
     async def release_raw(
         self, queue_id: str, letters: Sequence[Letter], plan: Plan, who: str, now: datetime
     ) -> None:
-        """See Store. Raises StoreError when nothing of that id is held raw."""
-
-        def work(tx: Transaction) -> None:
-            found = commands.original(tx.db, queue_id)
-            raw = keeping.take_raw(tx, queue_id) if found else None
-            if found is None or raw is None:
-                raise StoreError(f"{queue_id} is not held raw")
-            keeping.check_answers(found[0], letters)
-            notes.note(tx, queue_id, micros(now), "released", "the whole route again", who)
-            self._keep_rest(tx, raw, queue_id, letters, plan, micros(now))
-
-        await self._write(work)
+        time = micros(now)
+        await self._write(
+            lambda tx: together.release_raw(tx, queue_id, letters, plan, who, time, self._limits)
+        )
 
     async def retry(self, id_: str, who: str, now: datetime) -> int:
         time = micros(now)
@@ -421,59 +354,29 @@ class SqliteStore:
         With `quarantine` letters held as spam for longer are dropped first, by the site's rule.
         """
         if quarantine is not None:
-            await self._expire_quarantine(now, quarantine)
-        body, record = micros(now - min(bodies, records)), micros(now - records)
-        full = True
-        while full:
-            gone = await self._write(lambda tx: cleaning.clean_bodies(tx, body))
-            await asyncio.to_thread(self._spool.remove_all, gone)
-            full = len(gone) == cleaning.PIECE
-        while await self._write(lambda tx: cleaning.clean_records(tx, record)) == cleaning.PIECE:
-            pass
-        dead = micros(now) - self._terms.dead_address
-        await self._write(lambda tx: cleaning.clean_rest(tx, record, dead))
-        await self._remove_strays()
-
-    async def _expire_quarantine(self, now: datetime, age: timedelta) -> None:
-        before, time, full = micros(now - age), micros(now), True
-        while full:
-            dropped = await self._write(lambda tx: cleaning.expire_quarantine(tx, before, time))
-            full = dropped == cleaning.PIECE
-
-    async def _remove_strays(self) -> None:
-        """Remove spool files of messages that were never kept."""
-        paths = list(await asyncio.to_thread(lambda: list(self._spool.strays(STRAY_AGE))))
-        for start in range(0, len(paths), 500):
-            piece = paths[start : start + 500]
-            names = [path.name for path in piece]
-            known = await self._read(
-                lambda db, names=names: cleaning.known_in_spool(db, names)  # type: ignore[misc]
-            )
-            for path in piece:
-                if path.name not in known:
-                    with suppress(OSError):
-                        path.unlink()
+            await upkeep.expire_quarantine(self._writer, micros(now - quarantine), micros(now))
+        await upkeep.clean(
+            self._writer,
+            self._spool,
+            bodies=micros(now - min(bodies, records)),
+            records=micros(now - records),
+            dead_addresses=micros(now) - self._terms.dead_address,
+        )
+        await upkeep.remove_strays(self._reader, self._spool)
 
 
 def _retry_some(hop: str, who: str, now: int, tx: Transaction) -> int:
     return commands.retry_some(tx, hop, who, now, RETRY_PIECE)
 
 
-def _open(path: Path, folder: Path) -> tuple[sqlite3.Connection, sqlite3.Connection | None]:
+def _connect(path: Path, folder: Path) -> tuple[sqlite3.Connection, sqlite3.Connection | None]:
     """The writing and the reading connection; a database in memory has only the first."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path == MEMORY:
-        db = connect(":memory:")
-        migrate(db, None)
-        return db, None
+        return schema.open_new(path), None
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    db = connect(path)
-    try:
-        migrate(db, path)
-        return db, connect_reader(path)
-    except BaseException:
-        db.close()
-        raise
+    db = schema.open_new(path)
+    return db, schema.connect_reader(path)
 
 
 def _as_file_error(error: OSError) -> StoreError:

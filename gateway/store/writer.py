@@ -86,7 +86,11 @@ class Writer:
         while open_:
             group, open_ = self._next_group()
             if group:
-                self._do_group(group)
+                try:
+                    self._do_group(group)
+                except BaseException as error:  # nothing may leave callers waiting for ever
+                    _fail(group, error)
+                    self._roll_back()
                 self._tell(group)
         self._db.close()
 

@@ -131,7 +131,6 @@ async def test_nothing_reads_a_whole_table(
         db.set_trace_callback(said.add)
         return db
 
-    monkeypatch.setattr("gateway.store.sqlite.connect", listening)
     monkeypatch.setattr(schema, "connect", listening)
     store = await SqliteStore.open(tmp_path / "g.db")
     await _live(store, mail)

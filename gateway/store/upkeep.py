@@ -1,0 +1,62 @@
+"""Clean-up piece by piece, so that mail never waits for it, and spool files nobody knows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from gateway.store import cleaning
+from gateway.store.bodies import Spool
+from gateway.store.sql import Connection, Transaction
+from gateway.store.writer import Writer
+
+STRAY_AGE = 3600.0
+"""Seconds after which a spool file that no row knows is removed."""
+FILES = 500
+"""Spool files looked up at a time."""
+
+
+async def expire_quarantine(writer: Writer, before: int, now: int) -> None:
+    await _pieces(writer, lambda tx: cleaning.expire_quarantine(tx, before, now))
+
+
+async def clean(
+    writer: Writer, spool: Spool, *, bodies: int, records: int, dead_addresses: int
+) -> None:
+    """Forget what is older than these moments, and is not owed."""
+    full = True
+    while full:
+        gone = await writer.do(lambda tx: cleaning.clean_bodies(tx, bodies))
+        await asyncio.to_thread(spool.remove_all, gone)
+        full = len(gone) == cleaning.PIECE
+    await _pieces(writer, lambda tx: cleaning.clean_records(tx, records))
+    await writer.do(lambda tx: cleaning.clean_rest(tx, records, dead_addresses))
+
+
+async def _pieces(writer: Writer, work: Callable[[Transaction], int]) -> None:
+    while await writer.do(work) == cleaning.PIECE:
+        pass
+
+
+async def remove_strays(reader: Writer, spool: Spool) -> None:
+    """Remove spool files of messages that were never kept, as a crash in between leaves them."""
+    paths = await asyncio.to_thread(lambda: list(spool.strays(STRAY_AGE)))
+    for start in range(0, len(paths), FILES):
+        piece = paths[start : start + FILES]
+        names = [path.name for path in piece]
+        known = await reader.do(partial(_known, names))
+        await asyncio.to_thread(_remove, [path for path in piece if path.name not in known])
+
+
+def _known(names: Sequence[str], tx: Transaction) -> set[str]:
+    db: Connection = tx.db
+    return cleaning.known_in_spool(db, names)
+
+
+def _remove(paths: Sequence[Path]) -> None:
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()
