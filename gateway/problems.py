@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from gateway.yaml_source import shown
-
 Steps: TypeAlias = tuple[str | int, ...]
 """The way to a value from the top of the settings: ("sites", 0, "routes", 2, "to")."""
 
@@ -58,3 +56,16 @@ def dotted(steps: Iterable[str | int]) -> str:
 
 def is_secret(steps: Steps) -> bool:
     return any(step in SECRET_KEYS for step in steps)
+
+
+def shown(text: str, limit: int = 80, *, line: bool = False) -> str:
+    """Text from a file as it may stand on a terminal: printable, and not too long.
+
+    `line`: also cut at a colon, after which a value may stand that is nobody's business.
+    """
+    if line and ":" in text:
+        text = text.partition(":")[0] + ":…"
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut
+    )

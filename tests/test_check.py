@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway.check import inspect
-from gateway.check_network import inspect_network
+from gateway.check.network import inspect_network
 from gateway.cli import main
 from gateway.configuration import load
 from gateway.identity.signing import make_key

@@ -14,10 +14,10 @@ from gateway.acknowledgement.decision import REASONS
 from gateway.check import builder
 from gateway.cli import COMMANDS
 from gateway.configuration import load
+from gateway.configuration.reference import keys, reference
 from gateway.filters import Services
 from gateway.filters.loading import GROUP, words
 from gateway.learning.scorer import load_shared
-from gateway.reference import keys, reference
 from gateway.resolver import Zone
 
 TOP = Path(__file__).parent.parent

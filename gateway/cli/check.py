@@ -35,7 +35,7 @@ def command(config: str | None, as_json: bool, dns: bool) -> None:
 
 
 async def _ask(loaded: Loaded) -> tuple[Problem, ...]:
-    from gateway.check_network import inspect_network
+    from gateway.check.network import inspect_network
     from gateway.edge.dns import NetworkResolver
 
     assert loaded.settings is not None  # noqa: S101 - the caller looked

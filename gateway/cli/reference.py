@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from gateway.reference import reference
+from gateway.configuration.reference import reference
 
 if __name__ == "__main__":
     Path(sys.argv[1]).write_text(reference(), "utf-8")

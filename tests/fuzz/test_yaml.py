@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.configuration import load
-from gateway.settings_schema import homes
-from gateway.yaml_source import MAX_DEPTH, Mapping, Node, Scalar, Sequence, parse
+from gateway.configuration.schema import homes
+from gateway.configuration.yaml_source import MAX_DEPTH, Mapping, Node, Scalar, Sequence, parse
 
 KEYS = st.one_of(st.sampled_from(sorted(homes())), st.text(max_size=12))
 PLAIN = st.one_of(

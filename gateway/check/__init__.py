@@ -12,18 +12,18 @@ from datetime import datetime
 from importlib.metadata import entry_points
 from typing import Any, TypeAlias
 
-from gateway import check_files
 from gateway.acknowledgement.render import Templates
 from gateway.calendar import WorkingHours
+from gateway.check import files as check_files
 from gateway.configuration import Loaded
+from gateway.configuration.schema import closest
+from gateway.configuration.yaml_values import Sources
 from gateway.filters import Build, Filter, Services
 from gateway.filters.loading import GROUP, POLICY_WORDS, FilterError, stages, words
 from gateway.learning.scorer import load_shared
 from gateway.problems import Problem, Steps
 from gateway.resolver import Zone
 from gateway.settings import Calendar, Route, Settings, Site
-from gateway.settings_schema import closest
-from gateway.yaml_values import Sources
 
 MANY_WORKERS = 4
 """Above this, several processes writing one SQLite file hold each other up."""

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from gateway.problems import Steps
-from gateway.yaml_source import shown
-from gateway.yaml_values import Sources
+from gateway.configuration.yaml_values import Sources
+from gateway.problems import Steps, shown
 
 Pattern = tuple[str | None, ...]
 """Steps to a value; None is every item of a list or every key of a map."""

@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 from collections.abc import AsyncIterator
 
+from gateway.configuration.yaml_values import Sources
 from gateway.identity.organisation import Organisation, SuffixList, TreeWalk
 from gateway.identity.published import Finding, published_records
 from gateway.identity.signing import Signer
@@ -13,7 +14,6 @@ from gateway.identity.standing import mute_domains
 from gateway.problems import Problem, Steps
 from gateway.resolver import DnsError, Resolver
 from gateway.settings import NextHop, Settings
-from gateway.yaml_values import Sources
 
 
 async def inspect_network(

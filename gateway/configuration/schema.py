@@ -1,6 +1,6 @@
 """What the settings models say about themselves: which keys a place knows, and where a key belongs.
 
-Serves the error messages and the reference; the models of `settings.py` are the only source.
+Serves the error messages and the reference; the models of `settings/` are the only source.
 """
 
 from __future__ import annotations

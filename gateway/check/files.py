@@ -13,11 +13,11 @@ from pathlib import Path
 from cryptography import x509
 from pydantic import TypeAdapter, ValidationError
 
+from gateway.configuration.yaml_values import Sources, UnreadableError, read_file
 from gateway.edge.tls import server_context
 from gateway.identity.signing import Signer
 from gateway.problems import Problem, Steps
 from gateway.settings import EmailAddress, Settings, Tls, split_host_port
-from gateway.yaml_values import Sources, UnreadableError, read_file
 
 SOON = timedelta(days=14)
 """A certificate that ends within this is worth a warning."""

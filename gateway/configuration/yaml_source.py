@@ -14,6 +14,8 @@ from typing import TypeAlias
 
 import yaml
 
+from gateway.problems import shown
+
 MAX_OCTETS = 4 << 20
 MAX_NODES = 200_000
 MAX_DEPTH = 32
@@ -278,16 +280,3 @@ def plain_value(text: str) -> str | int | float | bool | None:
     if _INTEGER.fullmatch(text):
         return int(text)
     return float(text) if _FLOAT.fullmatch(text) else text
-
-
-def shown(text: str, limit: int = 80, *, line: bool = False) -> str:
-    """Text from a file as it may stand on a terminal: printable, and not too long.
-
-    `line`: also cut at a colon, after which a value may stand that is nobody's business.
-    """
-    if line and ":" in text:
-        text = text.partition(":")[0] + ":…"
-    cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut
-    )

@@ -18,7 +18,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 import gateway.settings as models
-from gateway.settings_schema import fields, models_in
+from gateway.configuration.schema import fields, models_in
 from gateway.verdict import Action
 
 SPELLINGS = {
@@ -40,7 +40,7 @@ SPELLINGS = {
 
 def reference() -> str:
     """The whole page, Markdown."""
-    head = (files("gateway") / "reference.md").read_text("utf-8").rstrip()
+    head = (files("gateway.configuration") / "reference.md").read_text("utf-8").rstrip()
     sections = [section(model, where) for model, where in tree()]
     return "\n\n".join([head, *sections]) + "\n"
 

@@ -7,10 +7,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gateway.problems import Steps
-from gateway.settings_schema import advice, closest
-from gateway.yaml_source import shown
-from gateway.yaml_values import Sources
+from gateway.configuration.schema import advice, closest
+from gateway.configuration.yaml_values import Sources
+from gateway.problems import Steps, shown
 
 _WANTED = {
     "bool_type": "true or false",

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from importlib.metadata import entry_points
 from typing import Any
 
-from gateway.configuration_paths import select
+from gateway.configuration.paths import select
+from gateway.configuration.schema import closest
+from gateway.configuration.yaml_values import Sources
 from gateway.problems import Steps
-from gateway.settings_schema import closest
-from gateway.yaml_values import Sources
 
 FILTER_GROUP = "gateway.filters"
 _LATER_PROTOCOLS = ("submission", "lmtp", "milter")

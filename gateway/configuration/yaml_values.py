@@ -12,8 +12,7 @@ from collections.abc import Mapping as AnyMapping
 from pathlib import Path
 from typing import Any
 
-from gateway.problems import Place, Problem, Steps, dotted, is_secret
-from gateway.yaml_source import (
+from gateway.configuration.yaml_source import (
     FILE_TAG,
     MAX_OCTETS,
     Mapping,
@@ -22,8 +21,8 @@ from gateway.yaml_source import (
     Sequence,
     parse,
     plain_value,
-    shown,
 )
+from gateway.problems import Place, Problem, Steps, dotted, is_secret, shown
 
 MAX_SECRET = 64 << 10
 """Octets that a file named by `!file` may have."""

@@ -13,12 +13,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from gateway import settings_errors
-from gateway.configuration_names import check_names
-from gateway.configuration_paths import resolve_paths
+from gateway.configuration import errors
+from gateway.configuration.names import check_names
+from gateway.configuration.paths import resolve_paths
+from gateway.configuration.yaml_values import Sources, UnreadableError
 from gateway.problems import Problem, Steps
 from gateway.settings import Settings
-from gateway.yaml_values import Sources, UnreadableError
 
 MAX_SITES = 5000
 
@@ -88,7 +88,7 @@ def _validate(data: dict[str, Any], sources: Sources, broken: list[Steps]) -> Se
     except ValidationError as error:
         told = bool(sources.problems)
         # The models' own look at names comes last and stops at the first: ours told them all.
-        settings_errors.tell(error, sources, [*broken, ()] if told and _whole(error) else broken)
+        errors.tell(error, sources, [*broken, ()] if told and _whole(error) else broken)
         return None
 
 
