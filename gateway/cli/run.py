@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,16 @@ import click
 
 import gateway
 from gateway.app import Gateway
-from gateway.cli.common import config_option, config_path, load_or_exit
-from gateway.configuration import load
+from gateway.check import inspect
+from gateway.cli.common import NOT_WELL, config_option, config_path, read_config
+from gateway.configuration import Loaded, load
+from gateway.edge.clock import now
 from gateway.edge.logs import set_up
 from gateway.edge.slots import Slots, WorkerSlots
 from gateway.edge.supervisor import HOPELESS, supervise
 from gateway.intake import Suspects
 from gateway.journal import Journal
+from gateway.problems import Problem
 from gateway.settings import Settings
 from gateway.show import terminal
 from gateway.store.opening import store_path
@@ -32,8 +36,9 @@ DRAIN = 30.0
 @config_option
 def command(config: str | None) -> None:
     """Serve until SIGTERM. SIGHUP reads configuration, templates, models and certificates anew."""
-    settings = load_or_exit(config)
+    settings, warnings = checked_or_exit(config)
     set_up(settings.log)
+    tell(warnings, Journal())
     workers = worker_count(settings)
     folder = store_path(settings).parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,6 +49,30 @@ def command(config: str | None) -> None:
         return run_worker(settings, config_path(config), watch, shared=workers > 1)
 
     raise SystemExit(supervise(workers, worker, journal=Journal(), slots=slots))
+
+
+def checked_or_exit(config: str | None) -> tuple[Settings, Sequence[Problem]]:
+    """What `gateway check` calls wrong is told now, not found out at a message.
+
+    Gives the settings and the mere warnings.
+    """
+    loaded = read_config(config)
+    problems = inspect(loaded, now())
+    settings = usable(loaded, problems)
+    if settings is None:
+        for problem in problems:
+            click.echo(str(problem), err=True)
+        raise SystemExit(NOT_WELL)
+    return settings, problems
+
+
+def usable(loaded: Loaded, problems: Sequence[Problem]) -> Settings | None:
+    return None if any(not problem.warning for problem in problems) else loaded.settings
+
+
+def tell(problems: Sequence[Problem], journal: Journal) -> None:
+    for problem in problems:
+        journal.alert("configuration", problem=terminal(str(problem), limit=400))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +137,12 @@ async def _reload_when_asked(
         await asked.wait()
         asked.clear()
         loaded = load(config, os.environ)
-        for problem in loaded.problems:
-            journal.alert("configuration", problem=terminal(str(problem), limit=400))
-        if loaded.settings is None:
+        problems = await asyncio.to_thread(inspect, loaded, now())
+        tell(problems, journal)
+        settings = usable(loaded, problems)
+        if settings is None:
             continue
         try:
-            await served.reload(loaded.settings)
+            await served.reload(settings)
         except (OSError, ValueError) as error:
             journal.trouble("reload", error)
