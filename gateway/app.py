@@ -13,7 +13,8 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from gateway.acknowledgement.decision import OwnIdentity
 from gateway.acknowledgement.message_ids import MessageIds
@@ -38,6 +39,7 @@ from gateway.learning.scorer import load_shared
 from gateway.message import Arrival, Session
 from gateway.parse import Bounds, parse
 from gateway.pipeline import Pipeline
+from gateway.plan import Acknowledgement, Letter, Plan
 from gateway.reply import Reply
 from gateway.resolver import Resolver
 from gateway.routing.recipients import Recipients
@@ -45,10 +47,14 @@ from gateway.routing.router import Router
 from gateway.sealing import Sealer
 from gateway.settings import Limits, Settings
 from gateway.stamp import Stamper
-from gateway.store import Store
+from gateway.store import Store, StoreError
 from gateway.store.opening import open_store, store_path
 from gateway.text import language
 
+ACKNOWLEDGE_WITHIN = timedelta(hours=4)
+"""An acknowledgement of what lay in the quarantine for longer would only puzzle."""
+ALERTS_EVERY = 10.0
+"""Seconds between two looks for what the store has to tell."""
 CLEAN_EVERY = 3600.0
 """Seconds between two clean-ups of what has ended."""
 
@@ -230,6 +236,7 @@ class Gateway:
         self._receivers = self._build_receivers()
         self._tasks.append(asyncio.create_task(self.relay.run(), name="relay"))
         self._tasks.append(asyncio.create_task(self._clean(), name="clean-up"))
+        self._tasks.append(asyncio.create_task(self._tell_alerts(), name="alerts"))
         for receiver in self._receivers:
             self.addresses.append(await receiver.start(reuse_port=reuse_port))
         self._journal.lifecycle("started", process=os.getpid())
@@ -312,10 +319,23 @@ class Gateway:
             receiver.reload_tls()
         self._journal.lifecycle("reloaded")
 
+    async def _tell_alerts(self) -> None:
+        """What the store found out and a person should know, each told once."""
+        while True:
+            await asyncio.sleep(ALERTS_EVERY)
+            try:
+                for note in await self.store.alerts():
+                    self._journal.alert(note.event, id=note.who, text=note.text)
+            except StoreError as error:
+                self._journal.trouble("store", error)
+
     async def _clean(self) -> None:
         while True:
             await asyncio.sleep(CLEAN_EVERY)
-            await self.store.clean(clock.now(), quarantine=self._settings.quarantine.expire)
+            try:
+                await self.store.clean(clock.now(), quarantine=self._settings.quarantine.expire)
+            except StoreError as error:
+                self._journal.trouble("clean-up", error)
 
     async def drain(self, seconds: float = 30.0) -> None:
         """Take no more, let what is under way finish, close. Safe to call once."""
@@ -331,23 +351,32 @@ class Gateway:
 
 
 async def release(settings: Settings, store: Store, id_: str, who: str) -> int:
-    """Let held mail go; gives how many letters. What was kept raw runs the whole route again."""
-    entries = await store.entry(id_)
-    raw = {entry.queue_id for entry in entries if entry.raw and entry.state == "held"}
-    if not raw:
+    """Let held mail go; gives how many letters.
+
+    What was kept raw runs the whole route again. What comes out of the quarantine is delivered as
+    it was stamped; whether somebody must be phoned is asked now, and the customer is acknowledged
+    if it did not lie there for longer than ACKNOWLEDGE_WITHIN (decisions.md).
+    """
+    held = [entry for entry in await store.entry(id_) if entry.state == "held"]
+    again = {entry.queue_id for entry in held if entry.raw}
+    quarantined = {entry.queue_id for entry in held if entry.why.startswith("quarantined")}
+    if not (again or quarantined):
         return await store.release(id_, who, clock.now())
-    journal = Journal(sinks=())
     resolver = resolver_of(settings)
     try:
-        parts = await build_parts(settings, resolver, await secrets_of(settings, store), journal)
-        for queue_id in raw:
-            await _release_raw(parts, store, queue_id, who)
+        secrets_ = await secrets_of(settings, store)
+        parts = await build_parts(settings, resolver, secrets_, Journal(sinks=()))
+        for queue_id in again:
+            await _run_again(parts, store, queue_id, who)
+        if again:
+            return len(again)
+        letters, plan = await _what_follows(parts, store, quarantined.pop())
+        return await store.release(id_, who, clock.now(), letters=letters, plan=plan)
     finally:
         await resolver.close()
-    return len(raw)
 
 
-async def _release_raw(parts: Parts, store: Store, queue_id: str, who: str) -> None:
+async def _run_again(parts: Parts, store: Store, queue_id: str, who: str) -> None:
     """The route of a new message, with the octets and session facts of the old one."""
     arrival = await store.original(queue_id)
     if arrival is None:
@@ -360,3 +389,27 @@ async def _release_raw(parts: Parts, store: Store, queue_id: str, who: str) -> N
     letters, plan = parts.composer.compose(message, verdicts, plan, history)
     letters = await parts.sealer.seal(message, verdicts, letters)
     await store.release_raw(queue_id, letters, plan, who, now)
+
+
+async def _what_follows(
+    parts: Parts, store: Store, queue_id: str
+) -> tuple[Sequence[Letter], Plan | None]:
+    """The card and the acknowledgement that a letter's way out of the quarantine brings about."""
+    arrival = await store.original(queue_id)
+    if arrival is None:
+        return (), None
+    now = clock.now()
+    message = parse(arrival, parts.bounds)
+    history = replace(await store.recall(message, now), copy=False)
+    verdicts, _ = await parts.pipeline.examine(message)
+    plan = parts.router.plan(message, verdicts, history, now, released=True)
+    if now - arrival.time > ACKNOWLEDGE_WITHIN:
+        plan = silenced(plan)
+    letters, plan = parts.composer.compose(message, verdicts, plan, history)
+    return [letter for letter in letters if letter.own is not None], plan
+
+
+def silenced(plan: Plan) -> Plan:
+    """The same plan without an acknowledgement: it would come too late to help."""
+    late = Acknowledgement(reason="policy", reasons=("policy",))
+    return replace(plan, groups=tuple(replace(g, acknowledgement=late) for g in plan.groups))

@@ -60,8 +60,13 @@ def plan_call(
         reason=reason,
         due=hours.add_open(now, site.calls.within) if wanted else None,
         over_budget=wanted and is_over_budget(history, site, proven=decision.aligned),
-        updates=history.open_calls.get(site.site, "") if wanted else "",
+        updates=_open_call(history, site, proven=decision.aligned) if wanted else "",
     )
+
+
+def _open_call(history: History, site: Site, *, proven: bool) -> str:
+    """The call this letter belongs to; an unproven one never touches a proven customer's."""
+    return history.open_calls.get(site.site if proven else f"{site.site}/unproven", "")
 
 
 def read_asked(verdicts: Verdicts) -> tuple[Asked, float]:

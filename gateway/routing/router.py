@@ -29,6 +29,8 @@ class Case:
     verdicts: Verdicts
     history: History
     now: datetime
+    released: bool = False
+    """A person let it go: it is no spam, whatever the classifier says, and is held no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +72,17 @@ class Router:
         now: datetime,
         *,
         accepted: bool = False,
+        released: bool = False,
     ) -> Plan:
         """What happens to each recipient, and to the session: only unanimity turns a letter away.
 
-        `accepted`: it is ours already (a raw hold that is released) and cannot be turned away.
+        `accepted`: it is ours already (a raw hold that runs again) and cannot be turned away.
+        `released`: a person took it out of the quarantine.
         Recipients that vanished by a reload since RCPT are held for a person, never lost.
         """
-        case = Case(message, verdicts, history, now)
+        if released:
+            verdicts = {name: found for name, found in verdicts.items() if name != "spam"}
+        case = Case(message, verdicts, history, now, released)
         readings: dict[str, Reading] = {}
         matches = []
         for recipient in message.arrival.envelope.recipients:
@@ -93,7 +99,7 @@ class Router:
         action = _session_action([match.action for match in matches])
         if not matches:
             return Plan(Action.REFUSE, reply=UNKNOWN_RECIPIENT)
-        if action in (Action.DEFER, Action.REFUSE) and not accepted:
+        if action in (Action.DEFER, Action.REFUSE) and not (accepted or released):
             groups = self._groups(matches, readings, case)
             return Plan(action, groups, _turn_away(action, message, matches[0].mailbox.site))
         taken = [replace(match, action=_lone_action(match.action)) for match in matches]
@@ -104,6 +110,8 @@ class Router:
         """What one site makes of the verdicts and the text."""
         known = case.history.answers_us or (is_aligned(case.verdicts) and case.history.proven.known)
         decision = decide(case.verdicts, self._policies[site.site], known=known)
+        if case.released:
+            decision = replace(decision, action=min(decision.action, Action.TAG))
         facts = find(case.message, region=site.region, order_patterns=site.orders)
         return Reading(site, self._hours[site.site], decision, facts)
 
@@ -193,7 +201,7 @@ class Router:
             decision=decision,
             call=call,
             acknowledgement=acknowledgement,
-            hold=_hold(route.hold, stopped, decision, first.rule.name),
+            hold="" if case.released else _hold(route.hold, stopped, decision, first.rule.name),
         )
 
     def _deliver_to(

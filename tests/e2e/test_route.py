@@ -6,7 +6,7 @@ import asyncio
 import smtplib
 
 import pytest
-from support.running import SHOP, header, settings_of, until
+from support.running import ANGRY, SHOP, header, settings_of, until
 
 from gateway.app import release
 from gateway.resolver import DnsError
@@ -113,6 +113,31 @@ async def test_postmaster_reaches_the_administrator_in_silence(run, letter):
         entries = await running.gateway.store.entries()
     assert header(delivered, "X-Gateway-Acknowledged") == "no; reason=policy"
     assert [dict(entry.recipients) for entry in entries] == [{"admin@inside.example": "relayed"}]
+
+
+STRICT = """
+filters: [{use: spf, then: {fail: quarantine}}, {use: dkim}, {use: arc}, {use: dmarc},
+  {use: tone, model: tone, then: {irate: tag}}]
+"""
+
+
+async def test_what_leaves_the_quarantine_is_delivered_carded_and_answered(run, letter):
+    zone = {"author.example": {"TXT": ["v=spf1 ip4:192.0.2.1 -all"]}}
+    async with run(filters=STRICT, zone=zone) as running:
+        await running.send(letter(ANGRY, subject="You stole my money"))
+        store, settings = running.gateway.store, running.gateway._settings
+        (held,) = await store.entries(states=("held",))
+        assert held.why == "quarantined: spf=fail, tone=irate"
+        assert not await store.calls()
+        assert await release(settings, store, held.queue_id, "kim") == 1
+        running.gateway.relay.wake()
+        mails = await running.delivered("mailbox", 2)
+        await running.settled()
+        (answer,) = await running.delivered("outbound")
+        (call,) = await store.calls()
+    assert {bool(header(mail, "X-Gateway-Tone")) for mail in mails} == {True, False}
+    assert call.phone == "+12025550143"
+    assert header(answer, "Auto-Submitted") == "auto-replied"
 
 
 async def test_what_breaks_us_is_held_and_released_later(run, letter, monkeypatch):

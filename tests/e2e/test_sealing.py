@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import dkim
 import pytest
-from support.running import SHOP, header
+from support.running import ANGRY, SHOP, header
 
-ANGRY = (
-    "You lied to me. I was promised a refund twice and you people stole my money. This is the third"
-    " time I write and nobody answers. I am disgusted, I will tell everyone and my lawyer will"
-    " write to you next. Never again!\r\nJo Field\r\n+1 202 555 0143\r\n"
-)
 TAGGED = SHOP + "tags: {subject: true}\n"
 
 

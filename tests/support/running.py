@@ -58,6 +58,11 @@ domains: [hosting.example]
 next_hop: second
 routes: [{name: all, to: "*@hosting.example", acknowledge: received}]
 """
+ANGRY = (
+    "You lied to me. I was promised a refund twice and you people stole my money. This is the third"
+    " time I write and nobody answers. I am disgusted, I will tell everyone and my lawyer will"
+    " write to you next. Never again!\r\nJo Field\r\n+1 202 555 0143\r\n"
+)
 ZONE = {
     "author.example": {"TXT": ["v=spf1 ip4:127.0.0.1 -all"]},
     "_dmarc.author.example": {"TXT": ["v=DMARC1; p=none"]},
