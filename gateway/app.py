@@ -1,7 +1,7 @@
-"""Builds every part from the settings, starts them, stops them, and swaps them on reload.
+"""Starts the running gateway, stops it, and swaps its parts on reload.
 
-The only module that knows all the others. A reload builds the new parts first and swaps them in
-one assignment; messages under way finish with the parts they began with.
+A reload builds the new parts first and swaps them in one assignment; messages under way finish
+with the parts they began with.
 """
 
 from __future__ import annotations
@@ -10,68 +10,30 @@ import asyncio
 import hashlib
 import os
 import secrets
-import time
-from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from datetime import timedelta
 
-from gateway.acknowledgement.decision import OwnIdentity
-from gateway.acknowledgement.message_ids import MessageIds
-from gateway.acknowledgement.render import Templates
-from gateway.compose import Composer
 from gateway.delivery import Policy as DeliveryPolicy
 from gateway.edge import clock
 from gateway.edge.admission import Admission
 from gateway.edge.budget import MemoryBudget
-from gateway.edge.dns import NetworkResolver
 from gateway.edge.queue_id import PROCESSES, QueueIds
 from gateway.edge.relay import Relay
 from gateway.edge.smtpd import Receiver
 from gateway.facts import dialling
-from gateway.filters import Services
-from gateway.filters.loading import load
-from gateway.identity.signing import Signer
-from gateway.identity.standing import mute_domains
 from gateway.intake import Intake, Suspects
 from gateway.journal import Journal
-from gateway.learning.scorer import load_shared
 from gateway.message import Arrival, Session
-from gateway.parse import Bounds, parse
-from gateway.pipeline import Pipeline
-from gateway.plan import Acknowledgement, Letter, Plan
+from gateway.parts import Parts, build_parts, resolver_of, secrets_of
 from gateway.reply import Reply
-from gateway.resolver import Resolver
-from gateway.routing.recipients import Recipients
-from gateway.routing.router import Router
-from gateway.sealing import Sealer
-from gateway.settings import Limits, Settings
-from gateway.stamp import Stamper
-from gateway.store import Store, StoreError
+from gateway.settings import Settings
+from gateway.store import StoreError
 from gateway.store.opening import open_store, store_path
 from gateway.text import language
 
-ACKNOWLEDGE_WITHIN = timedelta(hours=4)
-"""An acknowledgement of what lay in the quarantine for longer would only puzzle."""
 ALERTS_EVERY = 10.0
 """Seconds between two looks for what the store has to tell."""
 CLEAN_EVERY = 3600.0
 """Seconds between two clean-ups of what has ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Everything that judges a message: built from one configuration, replaced whole."""
-
-    settings: Settings
-    bounds: Bounds
-    pipeline: Pipeline
-    router: Router
-    stamper: Stamper
-    composer: Composer
-    sealer: Sealer
-    ids: MessageIds
-    signers: Mapping[str, Signer]
 
 
 class NoSuspects:
@@ -82,115 +44,6 @@ class NoSuspects:
 
     def examining(self, digest: bytes) -> AbstractContextManager[None]:
         return nullcontext()
-
-
-async def build_parts(
-    settings: Settings, resolver: Resolver, secrets: Sequence[bytes], journal: Journal
-) -> Parts:
-    """Build what judges messages. Raises FilterError, ValueError, OSError with the mend."""
-    mute = await mute_domains(settings.sites, resolver)
-    return assemble(settings, resolver, secrets, journal, mute)
-
-
-def assemble(
-    settings: Settings,
-    resolver: Resolver,
-    secrets: Sequence[bytes],
-    journal: Journal,
-    mute: frozenset[str] = frozenset(),
-) -> Parts:
-    filters = load(settings.filters, _services(settings, resolver))
-    ids = MessageIds(secrets, settings.hostname)
-    keys = signers(settings)
-    recipients = Recipients(settings.sites, listed_recipients(settings))
-    own = OwnIdentity(recipients.is_ours, ids.looks_ours, mute)
-    stamper = Stamper(
-        hostname=settings.hostname,
-        header_tags={site.site: site.tags.headers for site in settings.sites},
-        subject_tags={site.site: site.tags.subject for site in settings.sites},
-        thresholds={site.site: site.thresholds.spam for site in settings.sites},
-    )
-    return Parts(
-        settings=settings,
-        bounds=bounds(settings.limits),
-        pipeline=Pipeline(
-            filters,
-            {use.use: use.time_limit.total_seconds() for use in settings.filters},
-            journal.trouble,
-            time.perf_counter,
-        ),
-        router=Router(settings, recipients, own),
-        stamper=stamper,
-        composer=Composer(
-            settings=settings,
-            stamper=stamper,
-            templates=Templates.load(settings),
-            ids=ids,
-            signers=keys,
-        ),
-        sealer=Sealer(keys, settings.hostname),
-        ids=ids,
-        signers=keys,
-    )
-
-
-def bounds(limits: Limits) -> Bounds:
-    return Bounds(
-        text=limits.text,
-        fields=limits.fields,
-        parts=limits.parts,
-        depth=limits.depth,
-        links=limits.links,
-    )
-
-
-def signers(settings: Settings) -> Mapping[str, Signer]:
-    """The DKIM signer of each site that has one. Raises ValueError for an unreadable key."""
-    return {
-        site.site: Signer(
-            site.signing.domain, site.signing.selector, site.signing.key.get_secret_value()
-        )
-        for site in settings.sites
-        if site.signing
-    }
-
-
-def listed_recipients(settings: Settings) -> Mapping[str, Iterable[str]]:
-    """The addresses of each site's recipients file: one a line, `#` begins a comment."""
-    return {
-        site.site: tuple(
-            line.partition("#")[0].strip()
-            for line in site.recipients.file.read_text("utf-8").splitlines()
-            if line.partition("#")[0].strip()
-        )
-        for site in settings.sites
-        if site.recipients.file
-    }
-
-
-def _services(settings: Settings, resolver: Resolver) -> Services:
-    limits = settings.limits
-    return Services(
-        resolver=resolver,
-        load_scorer=load_shared,
-        hostname=settings.hostname,
-        trusted_sealers=settings.trusted_sealers,
-        organisational_domain=settings.organisational_domain,
-        limits={"signatures": limits.signatures, "text": limits.text, "links": limits.links},
-    )
-
-
-def resolver_of(settings: Settings) -> NetworkResolver:
-    return NetworkResolver(settings.dns.nameservers, settings.dns.timeout.total_seconds())
-
-
-async def secrets_of(settings: Settings, store: Store) -> tuple[bytes, ...]:
-    """The secrets of the YAML, the signing one first, or the store's own."""
-    given = settings.secret
-    if given is None:
-        return (await store.secret(),)
-    several = given if isinstance(given, tuple) else (given,)
-    return tuple(secret.get_secret_value().encode() for secret in several)
 
 
 def digest(arrival: Arrival) -> bytes:
@@ -348,68 +201,3 @@ class Gateway:
         await self.store.close()
         await self._resolver.close()
         self._journal.lifecycle("stopped")
-
-
-async def release(settings: Settings, store: Store, id_: str, who: str) -> int:
-    """Let held mail go; gives how many letters.
-
-    What was kept raw runs the whole route again. What comes out of the quarantine is delivered as
-    it was stamped; whether somebody must be phoned is asked now, and the customer is acknowledged
-    if it did not lie there for longer than ACKNOWLEDGE_WITHIN (decisions.md).
-    """
-    held = [entry for entry in await store.entry(id_) if entry.state == "held"]
-    again = {entry.queue_id for entry in held if entry.raw}
-    quarantined = {entry.queue_id for entry in held if entry.why.startswith("quarantined")}
-    if not (again or quarantined):
-        return await store.release(id_, who, clock.now())
-    resolver = resolver_of(settings)
-    try:
-        secrets_ = await secrets_of(settings, store)
-        parts = await build_parts(settings, resolver, secrets_, Journal(sinks=()))
-        for queue_id in again:
-            await _run_again(parts, store, queue_id, who)
-        if again:
-            return len(again)
-        letters, plan = await _what_follows(parts, store, quarantined.pop())
-        return await store.release(id_, who, clock.now(), letters=letters, plan=plan)
-    finally:
-        await resolver.close()
-
-
-async def _run_again(parts: Parts, store: Store, queue_id: str, who: str) -> None:
-    """The route of a new message, with the octets and session facts of the old one."""
-    arrival = await store.original(queue_id)
-    if arrival is None:
-        return
-    now = clock.now()
-    message = parse(arrival, parts.bounds)
-    history = await store.recall(message, now)
-    verdicts, _ = await parts.pipeline.examine(message)
-    plan = parts.router.plan(message, verdicts, history, now, accepted=True)
-    letters, plan = parts.composer.compose(message, verdicts, plan, history)
-    letters = await parts.sealer.seal(message, verdicts, letters)
-    await store.release_raw(queue_id, letters, plan, who, now)
-
-
-async def _what_follows(
-    parts: Parts, store: Store, queue_id: str
-) -> tuple[Sequence[Letter], Plan | None]:
-    """The card and the acknowledgement that a letter's way out of the quarantine brings about."""
-    arrival = await store.original(queue_id)
-    if arrival is None:
-        return (), None
-    now = clock.now()
-    message = parse(arrival, parts.bounds)
-    history = replace(await store.recall(message, now), copy=False)
-    verdicts, _ = await parts.pipeline.examine(message)
-    plan = parts.router.plan(message, verdicts, history, now, released=True)
-    if now - arrival.time > ACKNOWLEDGE_WITHIN:
-        plan = silenced(plan)
-    letters, plan = parts.composer.compose(message, verdicts, plan, history)
-    return [letter for letter in letters if letter.own is not None], plan
-
-
-def silenced(plan: Plan) -> Plan:
-    """The same plan without an acknowledgement: it would come too late to help."""
-    late = Acknowledgement(reason="policy", reasons=("policy",))
-    return replace(plan, groups=tuple(replace(g, acknowledgement=late) for g in plan.groups))

@@ -15,11 +15,11 @@ from time import perf_counter
 from typing import Any
 
 from gateway.addresses import mailboxes
-from gateway.app import Parts, build_parts, resolver_of, secrets_of
 from gateway.explain.explanation import Explained, explain
 from gateway.journal import Journal
 from gateway.message import Arrival, Envelope, Message, Session
 from gateway.parse import parse
+from gateway.parts import Parts, build_parts, resolver_of, secrets_of
 from gateway.plan import History
 from gateway.routing.router import Case
 from gateway.settings import Settings

@@ -78,7 +78,7 @@ def show(config: str | None, as_json: bool, id_: str) -> None:
 @click.argument("ids", metavar="ID…", nargs=-1, required=True)
 def release(config: str | None, ids: tuple[str, ...]) -> None:
     """Let held mail go; what once broke us runs the whole route again."""
-    from gateway.app import release as release_one
+    from gateway.release import release as release_one
 
     settings = load_or_exit(config)
 

@@ -8,7 +8,7 @@ import smtplib
 import pytest
 from support.running import ANGRY, SHOP, header, settings_of, until
 
-from gateway.app import release
+from gateway.release import release
 from gateway.resolver import DnsError
 from gateway.store import StoreError
 
