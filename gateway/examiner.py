@@ -24,7 +24,7 @@ from gateway.plan import History
 from gateway.routing.router import Case
 from gateway.settings import Settings
 from gateway.store import Store
-from gateway.store.opening import open_store
+from gateway.store.opening import open_store, store_path
 from gateway.verdict import JSON
 
 NO_SECRET = (b"explain",)
@@ -109,11 +109,16 @@ class Examiner:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, settings: Settings, now: datetime, *, history: bool
+        cls, settings: Settings, now: datetime, *, history: bool, kept: bool = False
     ) -> AsyncIterator[Examiner]:
-        """Load models and open the resolver once."""
+        """Load models and open the resolver once.
+
+        `history`: what the store remembers counts; `kept`: messages of the store are asked for.
+        A store that is not there yet is not made.
+        """
         resolver = resolver_of(settings)
-        store = await open_store(settings) if history else None
+        wanted = (history or kept) and store_path(settings).exists()
+        store = await open_store(settings) if wanted else None
         try:
             secrets = await secrets_of(settings, store) if store else NO_SECRET
             parts = await build_parts(settings, resolver, secrets, Journal(sinks=()))

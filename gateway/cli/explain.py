@@ -6,7 +6,6 @@ Sends and stores nothing. `--batch` reads requests from a JSONL file and prints 
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -80,7 +79,9 @@ async def _explain_some(
     as_json: bool,
 ) -> int:
     failed = 0
-    async with Examiner.open(settings, datetime.now(UTC), history=history) as examiner:
+    now = datetime.now(UTC)
+    kept = not all(map(is_file, messages))
+    async with Examiner.open(settings, now, history=history, kept=kept) as examiner:
         for name in messages:
             request = await _request(name, given, examiner.store)
             found = (
@@ -102,12 +103,16 @@ async def _explain_some(
 
 async def _request(name: str, given: dict[str, Any], store: Store | None) -> Arrival | str:
     """From a file, or from what the store keeps under a queue id; a text says what is wrong."""
-    if os.path.exists(name):  # noqa: ASYNC240, PTH110 - one look at a local file
+    if is_file(name):
         return read_request({**given, "path": name}, Path(), datetime.now(UTC))
     arrival = await store.original(name.partition(".")[0]) if store else None
     if arrival is None:
         return "neither a file nor a queue id that is kept here"
     return arrival
+
+
+def is_file(name: str) -> bool:
+    return Path(name).is_file()
 
 
 def _batch_requests(path: Path) -> Iterator[tuple[Any, Arrival | str]]:
