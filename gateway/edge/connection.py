@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import enum
 import select
+from abc import abstractmethod
 from functools import lru_cache
 from typing import cast
 
@@ -77,9 +78,9 @@ class Connection(aiosmtpd.smtp.SMTP):
         self._timer: asyncio.TimerHandle | None = None
         self._who = Session("", protocol="SMTP")
 
+    @abstractmethod
     async def _converse(self) -> None:
         """The session, from the greeting to its end."""
-        raise NotImplementedError
 
     # --- beginning and end ---------------------------------------------------------------------
 
