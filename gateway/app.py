@@ -11,6 +11,7 @@ import hashlib
 import os
 import secrets
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 
 from gateway.delivery import Policy as DeliveryPolicy
 from gateway.edge import clock
@@ -20,11 +21,13 @@ from gateway.edge.queue_id import PROCESSES, QueueIds
 from gateway.edge.relay import Relay
 from gateway.edge.smtpd import Receiver
 from gateway.facts import dialling
+from gateway.identity.dmarc_rows import counted
 from gateway.intake import Intake, Suspects
 from gateway.journal import Journal
 from gateway.message import Arrival, Session
 from gateway.parts import Parts, build_parts, resolver_of, secrets_of
 from gateway.reply import Reply
+from gateway.reporting import Reporting
 from gateway.settings import Settings
 from gateway.store import StoreError
 from gateway.store.opening import open_store, store_path
@@ -32,6 +35,8 @@ from gateway.text import language
 
 ALERTS_EVERY = 10.0
 """Seconds between two looks for what the store has to tell."""
+REPORTS_EVERY = 60.0
+"""Seconds between two looks for DMARC reports that are due."""
 CLEAN_EVERY = 3600.0
 """Seconds between two clean-ups of what has ended."""
 
@@ -66,6 +71,7 @@ class Gateway:
         self._journal = journal
         self._suspects = suspects or NoSuspects()
         self._tasks: list[asyncio.Task[None]] = []
+        self._ids = QueueIds(secrets.randbelow(PROCESSES))
         self.addresses: list[str] = []
 
     async def start(self, *, reuse_port: bool = False) -> None:
@@ -90,6 +96,7 @@ class Gateway:
         self._tasks.append(asyncio.create_task(self.relay.run(), name="relay"))
         self._tasks.append(asyncio.create_task(self._clean(), name="clean-up"))
         self._tasks.append(asyncio.create_task(self._tell_alerts(), name="alerts"))
+        self._tasks.append(asyncio.create_task(self._report(), name="reports"))
         for receiver in self._receivers:
             self.addresses.append(await receiver.start(reuse_port=reuse_port))
         self._journal.lifecycle("started", process=os.getpid())
@@ -109,6 +116,7 @@ class Gateway:
             recall_limit=parts.settings.limits.recall,
             clock=clock.now,
             kept=self.relay.wake,
+            count=counted if parts.settings.dmarc_reports else None,
         )
 
     def _delivery(self, parts: Parts) -> DeliveryPolicy:
@@ -129,7 +137,6 @@ class Gateway:
         admission = Admission(
             limits.connections, limits.connections_per_client, loopback=limits.loopback
         )
-        ids = QueueIds(secrets.randbelow(PROCESSES))
         spool = store_path(settings).parent / "incoming"
         return [
             Receiver(
@@ -144,7 +151,7 @@ class Gateway:
                 spool=spool,
                 clock=clock.now,
                 admission=admission,
-                ids=ids,
+                ids=self._ids,
             )
             for listener in settings.listen
         ]
@@ -181,6 +188,35 @@ class Gateway:
                     self._journal.alert(note.event, id=note.who, text=note.text)
             except StoreError as error:
                 self._journal.trouble("store", error)
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(REPORTS_EVERY)
+            try:
+                await self.report(clock.now())
+            except Exception as error:  # whatever broke one report, the others are not lost
+                self._journal.trouble("reports", error)
+
+    async def report(self, now: datetime) -> int:
+        """Send the DMARC reports that are due, if the configuration wants any; gives how many."""
+        wish = self._settings.dmarc_reports
+        if wish is None:
+            return 0
+        reporting = Reporting(
+            settings=self._settings,
+            wish=wish,
+            resolver=self._resolver,
+            store=self.store,
+            signers=self._parts.signers,
+            ids=self._parts.ids,
+            journal=self._journal,
+            clock=clock.now,
+            new_id=self._ids.next,
+        )
+        sent = await reporting.send_due(now)
+        if sent:
+            self.relay.wake()
+        return sent
 
     async def _clean(self) -> None:
         while True:

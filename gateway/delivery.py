@@ -187,7 +187,7 @@ def next_attempt(attempt: Attempt, retry: Retry) -> datetime | None:
 
 def _on_failure(attempt: Attempt, policy: Policy) -> Literal["hold", "dsn", "drop"]:
     job = attempt.job
-    if job.kind in ("acknowledgement", "dsn", "notice"):
+    if job.kind in ("acknowledgement", "dsn", "notice", "report"):
         return "drop"
     site = policy.site(job.site)
     may_tell = job.kind == "letter" and job.answerable and bool(job.reverse_path)

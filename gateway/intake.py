@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -16,12 +17,12 @@ from gateway.journal import Journal
 from gateway.message import Arrival, Message
 from gateway.parse import Bounds, parse
 from gateway.pipeline import Pipeline
-from gateway.plan import History, Letter, Plan
+from gateway.plan import DmarcRow, History, Letter, Plan
 from gateway.reply import NO_SPACE, OUR_TROUBLE, TOO_MANY_HOPS, Reply
 from gateway.routing.router import Router
 from gateway.sealing import Sealer
 from gateway.store import NoSpaceError, Store, StoreError
-from gateway.verdict import Verdicts
+from gateway.verdict import Action, Verdicts
 
 LARGE = 1 << 20
 """Octets from which hashing would hold the loop: it lets go of the interpreter in a thread."""
@@ -44,6 +45,8 @@ class Suspects(Protocol):
 
 
 Digest = Callable[[Arrival], bytes]
+Count = Callable[[Message, Verdicts, Action], DmarcRow | None]
+"""What a message adds to a DMARC report."""
 
 
 class Intake:
@@ -65,6 +68,7 @@ class Intake:
         recall_limit: timedelta,
         clock: Callable[[], datetime],
         kept: Callable[[], None],
+        count: Count | None = None,
     ) -> None:
         """`hops`: Received fields allowed; `kept` is told that there is mail to deliver."""
         self._pipeline = pipeline
@@ -80,6 +84,7 @@ class Intake:
         self._recall_limit = recall_limit.total_seconds()
         self._clock = clock
         self._kept = kept
+        self._count = count
 
     async def accept(self, arrival: Arrival) -> Reply:
         """Take one message as far as the disk."""
@@ -108,6 +113,7 @@ class Intake:
             return self._turn_away(arrival, TOO_MANY_HOPS, "loop")
         letters, plan = await self.judge(message)
         if plan.reply is not None:
+            await self._count_refused(plan)
             return self._turn_away(arrival, plan.reply, "policy")
         left_out = await self._store.keep(arrival, letters, plan)
         self._kept()
@@ -120,10 +126,20 @@ class Intake:
         verdicts, seconds = await self._pipeline.examine(message)
         self._journal.examined(message.arrival, verdicts, seconds)
         plan = self._router.plan(message, verdicts, history, self._clock())
+        if self._count is not None:
+            plan = replace(plan, dmarc=self._count(message, verdicts, plan.action))
         if plan.turns_away:
             return (), plan
         letters, plan = self._composer.compose(message, verdicts, plan, history)
         return await self._sealer.seal(message, verdicts, letters), plan
+
+    async def _count_refused(self, plan: Plan) -> None:
+        """A report also tells what was turned away; a count is worth no trouble."""
+        if plan.dmarc is not None:
+            try:
+                await self._store.record_dmarc(plan.dmarc, self._clock())
+            except StoreError as error:
+                self._journal.trouble("store", error)
 
     async def recall(self, message: Message) -> History:
         """Who this is; a slow or silent store leaves the history empty and says so."""

@@ -179,6 +179,16 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class DmarcRow:
+    """What one message adds to the report of a domain that asked for reports (RFC 9990)."""
+
+    domain: str
+    """Whose report it is: where the DMARC record stands."""
+    facts: str
+    """One line of `identity/dmarc_rows.py`; equal lines are counted together."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that follows from one message."""
 
@@ -189,6 +199,8 @@ class Plan:
     reply: Reply | None = None
     """Set when the message is turned away."""
     remember: tuple[Memory, ...] = ()
+    dmarc: DmarcRow | None = None
+    """What this message adds to a DMARC report, where reports are sent."""
 
     @property
     def turns_away(self) -> bool:
@@ -200,7 +212,7 @@ class Letter:
     """One letter to be kept and delivered: our fields over the one shared original, or our own."""
 
     id: str
-    kind: Literal["letter", "acknowledgement", "card", "notice", "dsn"]
+    kind: Literal["letter", "acknowledgement", "card", "notice", "dsn", "report"]
     site: str
     next_hop: str
     reverse_path: str

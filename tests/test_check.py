@@ -173,6 +173,19 @@ def test_nothing_to_prove_an_author(tmp_path: Path) -> None:
     )
 
 
+def test_reports_that_nobody_would_believe(tmp_path: Path) -> None:
+    main = MAIN + "dmarc_reports: {from: dmarc@shop.example}\n"
+    assert said(tmp_path, main) == [
+        "gateway.yaml:10: dmarc_reports.from: no site signs for this domain, and nobody believes "
+        "an unproven report; name an address of a domain under a site's 'signing'"
+    ]
+    (tmp_path / "gw.pem").write_bytes(make_key("shop.example", "gw", "ed25519").pem)
+    (tmp_path / "gw.pem").chmod(0o600)
+    assert said(tmp_path, main, SIGNING) == []
+    without = re.sub(r"filters: .*\n", "", main)
+    assert any("dmarc_reports: dmarc does not run" in line for line in said(tmp_path, without))
+
+
 def test_many_workers_on_one_file(tmp_path: Path) -> None:
     assert said(tmp_path, MAIN + "workers: 4\n") == []
     assert said(tmp_path, MAIN + "workers: 5\n")[0].startswith(

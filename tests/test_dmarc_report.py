@@ -9,16 +9,14 @@ import pytest
 
 from gateway.identity import dmarc_report
 from gateway.identity.dmarc_report import (
-    Checked,
     Reporter,
-    Row,
     destinations,
     file_name,
     mailbox_of,
     report_xml,
-    row_of,
     subject,
 )
+from gateway.identity.dmarc_rows import Checked, Row, counted, from_text, row_of, to_text
 from gateway.identity.organisation import TreeWalk, parse_dmarc
 from gateway.resolver import DnsError, Zone
 from gateway.verdict import Action, Verdict
@@ -114,7 +112,33 @@ def test_a_report_is_bounded(monkeypatch):
     rows = {row(source_ip=f"192.0.2.{n}"): n for n in range(1, 10)}
     feedback = read(report_xml(US, RECORD, BEGIN, END, rows))
     assert texts(feedback, "record/row/count") == ["9", "8", "7"]
-    assert texts(feedback, "report_metadata/error") == ["6 rows left out, the rarest ones"]
+    (error,) = texts(feedback, "report_metadata/error")
+    assert error.startswith("21 messages left out")
+
+
+def test_a_report_is_bounded_in_octets_too(monkeypatch):
+    monkeypatch.setattr(dmarc_report, "MAX_OCTETS", 1500)
+    rows = {row(source_ip=f"192.0.{n}.1", header_from=f"{n * n}.example"): 1 for n in range(200)}
+    packed = report_xml(US, RECORD, BEGIN, END, rows, left_out=7)
+    assert len(packed) <= 1500
+    told = len(texts(read(packed), "record/row/count"))
+    assert 0 < told < 200
+    (error,) = texts(read(packed), "report_metadata/error")
+    assert error.startswith(f"{207 - told} messages left out")
+
+
+def test_rows_are_kept_as_lines():
+    for one in (row(), row(spf=None, dkim=(), override="local_policy")):
+        assert from_text(to_text(one)) == one
+    assert to_text(row()) == to_text(row())
+
+
+def test_what_was_put_off_is_counted_when_it_comes_again(arrive):
+    verdicts = {"dmarc": dmarc("pass")}
+    assert counted(arrive(b"\r\n"), verdicts, Action.DEFER) is None
+    found = counted(arrive(b"\r\n"), verdicts, Action.DELIVER)
+    assert found.domain == "shop.example"
+    assert from_text(found.facts) == row_of(arrive(b"\r\n"), verdicts, Action.DELIVER)
 
 
 def dmarc(result: str, **details) -> Verdict:
@@ -123,6 +147,7 @@ def dmarc(result: str, **details) -> Verdict:
         "policy": "reject",
         "applied": "reject",
         "author": "shop.example",
+        "reports": True,
     }
     return Verdict(result, details=known | details)
 
@@ -159,6 +184,7 @@ def test_what_a_message_adds(arrive, verdict, action, expected):
         {},
         {"dmarc": dmarc("none", policy=None)},
         {"dmarc": dmarc("temperror")},
+        {"dmarc": dmarc("pass", reports=False)},
         {"dmarc": Verdict("none")},
     ],
 )

@@ -22,6 +22,7 @@ from gateway.filters import Build, Filter, Services
 from gateway.filters.loading import GROUP, POLICY_WORDS, FilterError, stages, words
 from gateway.learning.scorer import load_shared
 from gateway.problems import Problem, Steps
+from gateway.reporting import signing_site
 from gateway.resolver import Zone
 from gateway.settings import Calendar, Route, Settings, Site
 
@@ -266,6 +267,19 @@ def people(settings: Settings, sources: Sources, now: datetime) -> Iterator[Prob
             )
 
 
+def reports(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
+    wish = settings.dmarc_reports
+    if wish is None:
+        return
+    if signing_site(settings, wish.sender) is None:
+        what = "no site signs for this domain, and nobody believes an unproven report"
+        mend = "name an address of a domain under a site's 'signing'"
+        yield sources.problem(("dmarc_reports", "from"), what, mend)
+    if "dmarc" not in {use.use for use in settings.filters}:
+        mend = "add spf, dkim, arc and dmarc under 'filters'"
+        yield sources.problem(("dmarc_reports",), "dmarc does not run", mend)
+
+
 def workers(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
     count = (os.cpu_count() or 1) if settings.workers == "auto" else settings.workers
     if count > MANY_WORKERS:
@@ -281,6 +295,7 @@ CHECKS: tuple[Check, ...] = (
     recipients,
     routes,
     people,
+    reports,
     workers,
     check_files.certificates,
     check_files.signing_keys,

@@ -4,7 +4,7 @@
 p, sp or np as published or None, "applied": what remains of it (t=y lowers it by one step, a
 trusted sealer to none), "reason", "author": the author's domain, "aligned": whether that domain is
 proven (computed without a record too), "spf_aligned", "dkim_aligned", "arc_aligned",
-"aligned_domain": the identifier that proved it}.
+"aligned_domain": the identifier that proved it, "reports": whether the record asks for any}.
 """
 
 from __future__ import annotations
@@ -56,6 +56,10 @@ class Finding:
     policy: str | None = None
     testing: bool = False
     aligned: Identifier | None = None
+    reports: bool = False
+    """Whether the record names an address for reports."""
+    methods: frozenset[str] = frozenset()
+    """With reports: all that are aligned and passed."""
     arc: str = ""
     """The trusted sealer that vouches for the author, empty without."""
 
@@ -96,7 +100,8 @@ class DmarcFilter:
         own = await find_record(self._resolver, author)
         if exact and isinstance(own, DmarcRecord) and own.policy:
             # 4.10.2: the same domain with a record of its own needs no walk.
-            return _passed(Finding(author, "pass", "", author, own.policy, own.testing), exact)
+            finding = _passed(Finding(author, "pass", "", author, own.policy, own.testing), exact)
+            return await self._for_report(finding, own, identifiers)
         walk = await self._organisation.walk(author)
         record = walk.policy_record
         trouble = trouble_of(walk)
@@ -109,10 +114,30 @@ class DmarcFilter:
         policy = await self._policy(record, author)
         finding = Finding(author, "pass", "", record.domain, policy, record.testing)
         if aligned:
-            return _passed(finding, aligned)
+            return await self._for_report(_passed(finding, aligned), record, identifiers)
         if doubt:
             return replace(finding, result=TEMPERROR, reason=doubt)
-        return replace(finding, result="fail", reason=_unaligned(author, identifiers))
+        finding = replace(finding, result="fail", reason=_unaligned(author, identifiers))
+        return replace(finding, reports=bool(record.reports))
+
+    async def _for_report(
+        self, finding: Finding, record: DmarcRecord, identifiers: Sequence[Identifier]
+    ) -> Finding:
+        """Whoever gets a report wants to know both methods, not only the one that sufficed."""
+        if not record.reports:
+            return finding
+        methods = {finding.aligned.method} if finding.aligned else set()
+        for one in identifiers:
+            if one.result != "pass" or one.method in methods:
+                continue
+            strict = record.strict_dkim if one.method == "dkim" else record.strict_spf
+            related = one.domain == finding.author
+            if not (related or strict):
+                walk = await self._organisation.walk(finding.author)
+                related = bool(await self._related(walk, record, one.domain, strict=False))
+            if related:
+                methods.add(one.method)
+        return replace(finding, reports=True, methods=frozenset(methods))
 
     async def _align(
         self, walk: Walk, record: DmarcRecord | None, identifiers: Sequence[Identifier]
@@ -245,6 +270,7 @@ def worst(findings: Sequence[Finding]) -> Finding:
 
 def verdict_of(finding: Finding) -> Verdict:
     aligned = finding.aligned
+    methods = finding.methods | ({aligned.method} if aligned else set())
     reason = finding.reason
     if finding.arc:
         reason = f"{reason}; {finding.arc} vouches for the author"
@@ -261,10 +287,11 @@ def verdict_of(finding: Finding) -> Verdict:
             "reason": reason,
             "author": finding.author,
             "aligned": aligned is not None or bool(finding.arc),
-            "spf_aligned": aligned is not None and aligned.method == "spf",
-            "dkim_aligned": aligned is not None and aligned.method == "dkim",
+            "spf_aligned": "spf" in methods,
+            "dkim_aligned": "dkim" in methods,
             "arc_aligned": bool(finding.arc),
             "aligned_domain": aligned.domain if aligned else None,
+            "reports": finding.reports,
         },
     )
 

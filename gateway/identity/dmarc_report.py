@@ -1,7 +1,6 @@
-"""Aggregate reports for domain owners (RFC 9990): rows, the XML, and who may receive them.
+"""Aggregate reports for domain owners (RFC 9990): the XML, its name, and who may receive it.
 
-All of it pure: rows are recorded by the store, sent by whoever sends. A report holds addresses of
-clients and domain names, never an address of a person.
+Pure: `dmarc_rows.py` makes the rows, the store counts them, `reporting.py` sends.
 """
 
 from __future__ import annotations
@@ -14,45 +13,16 @@ from datetime import datetime
 from xml.etree import ElementTree as Tree
 
 from gateway.domains import canonical_domain
+from gateway.identity.dmarc_rows import Row
 from gateway.identity.organisation import DmarcRecord, Organisation, same_organisation
-from gateway.message import Message
 from gateway.resolver import DnsError, Resolver
-from gateway.verdict import JSON, Action, Verdict, Verdicts
 
 NAMESPACE = "urn:ietf:params:xml:ns:dmarc-2.0"
 MAX_ROWS = 5000
+MAX_OCTETS = 1 << 20
+"""Of the packed report; many mailboxes take little more than ten megabytes in all."""
 MAX_DESTINATIONS = 5
 _NOT_XML = re.compile(r"[^\x20-\x7e]")
-_SPF_WORDS = ("none", "neutral", "pass", "fail", "softfail", "temperror", "permerror")
-_DISPOSITIONS = {Action.QUARANTINE: "quarantine", Action.REFUSE: "reject"}
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """One identifier that was checked, whether aligned or not."""
-
-    domain: str
-    result: str
-    selector: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What one message adds to a report; equal rows are counted together."""
-
-    policy_domain: str
-    """Whose report it belongs to: where the record stood."""
-    source_ip: str
-    header_from: str
-    envelope_from: str
-    disposition: str
-    """none, pass, quarantine, reject: what became of the message on DMARC's account."""
-    dkim_aligned: bool
-    spf_aligned: bool
-    override: str = ""
-    """trusted_forwarder or local_policy where the owner's wish was not followed."""
-    dkim: tuple[Checked, ...] = ()
-    spf: Checked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,54 +35,6 @@ class Reporter:
     generator: str = "gateway"
 
 
-def row_of(message: Message, verdicts: Verdicts, action: Action) -> Row | None:
-    """The row of one message; None when no policy applied or nothing certain was found."""
-    dmarc = verdicts.get("dmarc")
-    if dmarc is None or dmarc.troubled or dmarc.details.get("policy") is None:
-        return None
-    details, applied = dmarc.details, str(dmarc.details.get("applied"))
-    disposition, override = "pass", ""
-    if dmarc.result == "fail":
-        disposition = _DISPOSITIONS.get(action, "none")
-        if details.get("arc_aligned"):
-            override = "trusted_forwarder"
-        elif disposition != applied:
-            override = "local_policy"
-    path = message.arrival.envelope.reverse_path
-    return Row(
-        policy_domain=str(details.get("domain")),
-        source_ip=message.arrival.session.client_ip,
-        header_from=str(details.get("author")),
-        envelope_from=canonical_domain(path.rpartition("@")[2]),
-        disposition=disposition,
-        dkim_aligned=bool(details.get("dkim_aligned")),
-        spf_aligned=bool(details.get("spf_aligned")),
-        override=override,
-        dkim=_signatures(verdicts.get("dkim")),
-        spf=_spf(verdicts.get("spf")),
-    )
-
-
-def _signatures(verdict: Verdict | None) -> tuple[Checked, ...]:
-    entries = verdict.details.get("signatures") if verdict else None
-    return tuple(
-        Checked(_text(one, "domain"), _text(one, "result"), _text(one, "selector"))
-        for one in (entries if isinstance(entries, list) else ())
-        if isinstance(one, dict) and one.get("domain")
-    )
-
-
-def _text(entry: Mapping[str, JSON], name: str) -> str:
-    return str(entry.get(name, ""))
-
-
-def _spf(verdict: Verdict | None) -> Checked | None:
-    if verdict is None or not verdict.details.get("domain"):
-        return None
-    word = verdict.result if verdict.result in _SPF_WORDS else "none"
-    return Checked(str(verdict.details["domain"]), word)
-
-
 def report_xml(
     reporter: Reporter,
     record: DmarcRecord,
@@ -120,20 +42,27 @@ def report_xml(
     end: datetime,
     rows: Mapping[Row, int],
     method: str = "treewalk",
+    left_out: int = 0,
 ) -> bytes:
-    """One policy domain's report for [begin, end], gzipped; the most frequent MAX_ROWS rows.
+    """One policy domain's report for [begin, end], gzipped, of at most MAX_OCTETS.
 
-    `record` is the policy as published now; `method` is treewalk or psl.
+    `record` is the policy as published now; `method` is treewalk or psl; `left_out` messages had
+    no room in `rows`. Beyond MAX_ROWS rows, or MAX_OCTETS, the rarest go without.
     """
-    feedback = Tree.Element("feedback", {"xmlns": NAMESPACE})
-    _add(feedback, "version", "1.0")
-    left_out = len(rows) - MAX_ROWS
-    feedback.append(_metadata(reporter, record, begin, end, left_out))
-    feedback.append(_published(record, method))
     frequent = sorted(rows.items(), key=lambda item: (-item[1], item[0].source_ip))
-    feedback.extend(_record(row, count) for row, count in frequent[:MAX_ROWS])
-    octets: bytes = Tree.tostring(feedback, encoding="utf-8", xml_declaration=True)
-    return gzip.compress(octets, mtime=0)
+    told = min(len(frequent), MAX_ROWS)
+    while True:
+        feedback = Tree.Element("feedback", {"xmlns": NAMESPACE})
+        _add(feedback, "version", "1.0")
+        untold = left_out + sum(count for _, count in frequent[told:])
+        feedback.append(_metadata(reporter, record, begin, end, untold))
+        feedback.append(_published(record, method))
+        feedback.extend(_record(row, count) for row, count in frequent[:told])
+        octets: bytes = Tree.tostring(feedback, encoding="utf-8", xml_declaration=True)
+        packed = gzip.compress(octets, mtime=0)
+        if len(packed) <= MAX_OCTETS or not told:
+            return packed
+        told //= 2
 
 
 def report_id(record: DmarcRecord, begin: datetime, reporter: Reporter) -> str:
@@ -162,7 +91,7 @@ def _metadata(
     _add(period, "begin", str(int(begin.timestamp())))
     _add(period, "end", str(int(end.timestamp())))
     if left_out > 0:
-        _add(metadata, "error", f"{left_out} rows left out, the rarest ones")
+        _add(metadata, "error", f"{left_out} messages left out, those of the rarest kinds")
     _add(metadata, "generator", reporter.generator)
     return metadata
 

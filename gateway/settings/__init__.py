@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, Strict, model_validator
 
 from gateway.settings.machine import (
     Acknowledgements,
+    DmarcReports,
     Dns,
     FilterUse,
     Limits,
@@ -66,6 +67,7 @@ __all__ = [
     "CallWhen",
     "Calls",
     "Count",
+    "DmarcReports",
     "Dns",
     "Domain",
     "Duration",
@@ -141,6 +143,8 @@ class Settings(Value):
     """Domains whose ARC seal we believe (RFC 8617)."""
     organisational_domain: Literal["tree", "psl"] = "tree"
     """`tree` walks the DNS (RFC 9989), `psl` uses the public suffix list."""
+    dmarc_reports: DmarcReports | None = None
+    """Aggregate reports to the owners of author domains; absent: none."""
     log: Log = Log()
     """What we write down."""
 

@@ -19,6 +19,7 @@ from gateway.settings.values import (
     Count,
     Domain,
     Duration,
+    EmailAddress,
     Flag,
     HostPort,
     Quota,
@@ -208,6 +209,18 @@ class Acknowledgements(Value):
     """An address that failed for good gets none for so long."""
     delay: Duration = timedelta(minutes=15)
     """An acknowledgement waits so long at most for its letter to be delivered."""
+
+
+class DmarcReports(Value):
+    """What DMARC found, told once a day to the domains that ask for it (RFC 9990).
+
+    Without this key nothing is counted and nobody is told.
+    """
+
+    sender: EmailAddress = Field(alias="from")
+    """The reports' author; a site must sign for its domain."""
+    organisation: str = ""
+    """Our name as the reports give it; default: `hostname`."""
 
 
 class Log(Value):

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
 
 from gateway.message import Arrival, Message, Octets
-from gateway.plan import Call, History, Letter, Plan
+from gateway.plan import Call, DmarcRow, History, Letter, Plan
 from gateway.reply import Reply
 
 State: TypeAlias = Literal[
@@ -124,6 +124,22 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True)
+class DmarcReport:
+    """One domain's report of one day, leased to one worker."""
+
+    domain: str
+    begin: datetime
+    end: datetime
+    rows: Mapping[str, int]
+    """How often each `DmarcRow.facts` was found."""
+    left_out: int
+    """Messages that had no room in `rows`."""
+    attempts: int
+    """How often it was leased, this time counted."""
+    lease: str
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """One line of a message's story, for `explain QUEUE_ID` and the audit."""
 
@@ -174,6 +190,27 @@ class Store(Protocol):
 
     async def next_due(self) -> datetime | None:
         """When the next letter is due, None when nothing waits for its time."""
+        ...
+
+    # --- DMARC reports ---
+
+    async def record_dmarc(self, row: DmarcRow, now: datetime) -> None:
+        """Count a message that was turned away; `keep` counts those that are kept."""
+        ...
+
+    async def claim_report(self, now: datetime) -> DmarcReport | None:
+        """Lease one report whose day is over."""
+        ...
+
+    async def put_report_off(self, report: DmarcReport, due: datetime) -> None: ...
+
+    async def end_report(
+        self, report: DmarcReport, mail: Arrival | None = None, letters: Sequence[Letter] = ()
+    ) -> bool:
+        """Keep the letters that carry a report, and forget it, in one transaction.
+
+        `mail` is the message of ours they belong to. False if the lease was lost.
+        """
         ...
 
     # --- by command ---

@@ -116,6 +116,10 @@ def clean_rest(tx: Transaction, before: int, dead_before: int) -> None:
     tx.db.execute("DELETE FROM calls WHERE state = 'done' AND changed < ?", (before,))
     tx.db.execute("DELETE FROM alerts WHERE told = 1 AND at < ?", (before,))
     tx.db.execute("DELETE FROM breakers WHERE until < ?", (before,))
+    gone = tx.db.execute(
+        "DELETE FROM dmarc_reports WHERE day < ? RETURNING domain, day", (before,)
+    ).fetchall()
+    tx.db.executemany("DELETE FROM dmarc_rows WHERE domain = ? AND day = ?", gone)
     tx.db.execute("DELETE FROM dead_addresses WHERE at < ?", (dead_before,))
 
 

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.message import Arrival, Message
-from gateway.plan import Call, History, Letter, Plan
+from gateway.plan import Call, DmarcRow, History, Letter, Plan
 from gateway.settings import Acknowledgements
 from gateway.store import (
     Balance,
+    DmarcReport,
     Entry,
     Job,
     NoSpaceError,
@@ -38,6 +39,7 @@ from gateway.store import (
     keeping,
     notes,
     people,
+    reports,
     schema,
     settling,
     together,
@@ -242,6 +244,27 @@ class SqliteStore:
 
     async def next_due(self) -> datetime | None:
         return moment_or_none(await self._read(next_due))
+
+    # --- DMARC reports ---
+
+    async def record_dmarc(self, row: DmarcRow, now: datetime) -> None:
+        await self._write(lambda tx: reports.record(tx, row, micros(now)))
+
+    async def claim_report(self, now: datetime) -> DmarcReport | None:
+        time = micros(now)
+        return await self._write(
+            lambda tx: reports.claim(tx, time, time + self._lease, self._owner)
+        )
+
+    async def put_report_off(self, report: DmarcReport, due: datetime) -> None:
+        await self._write(lambda tx: reports.put_off(tx, report, micros(report.begin), micros(due)))
+
+    async def end_report(
+        self, report: DmarcReport, mail: Arrival | None = None, letters: Sequence[Letter] = ()
+    ) -> bool:
+        return await self._write(
+            lambda tx: reports.end(tx, report, micros(report.begin), mail, letters)
+        )
 
     # --- by command ---
 

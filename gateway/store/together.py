@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gateway.message import Arrival
 from gateway.plan import Letter, Plan
-from gateway.store import StoreError, calls, commands, people
+from gateway.store import StoreError, calls, commands, people, reports
 from gateway.store.acknowledgements import Limits, take
 from gateway.store.keeping import (
     Kept,
@@ -33,6 +33,8 @@ def keep(
         message_id=memory.message_id if memory else "",
     )
     tx.counts["accepted"] += accepted
+    if plan.dmarc is not None:
+        reports.record(tx, plan.dmarc, kept.time)
     return _keep_rest(tx, kept, arrival.queue_id, letters, plan, kept.time, limits)
 
 

@@ -454,3 +454,28 @@ async def test_the_statement(arrive):
     (statement,) = verdict.statements
     assert (statement.method, statement.result) == ("dmarc", "pass")
     assert statement.properties == (("header.from", "shop.example"),)
+
+
+@pytest.mark.parametrize(
+    ("record", "domains", "methods"),
+    [
+        # (dkim's domain, spf's domain), and which of the two a report calls aligned
+        ("p=reject; rua=mailto:r@x.example", ("shop.example", "shop.example"), {"dkim", "spf"}),
+        ("p=reject; rua=mailto:r@x.example", ("shop.example", "b.shop.example"), {"dkim", "spf"}),
+        ("p=reject; rua=mailto:r@x.example", ("b.shop.example", "shop.example"), {"dkim", "spf"}),
+        ("p=reject; rua=mailto:r@x.example", ("shop.example", "esp.example"), {"dkim"}),
+        ("p=reject; aspf=s; rua=mailto:r@x.example", ("shop.example", "b.shop.example"), {"dkim"}),
+    ],
+)  # fmt: skip
+async def test_a_report_tells_both_methods(arrive, record, domains, methods):
+    passed = {"dkim": dkim(("pass", domains[0])), "spf": spf("pass", domains[1])}
+    details = (await judge(arrive, zone_of(shop=record), **passed)).details
+    assert details["reports"] is True
+    assert {name for name in ("dkim", "spf") if details[f"{name}_aligned"]} == methods
+
+
+async def test_who_wants_no_report_costs_no_walk(arrive):
+    zone = Zone(zone_of(shop="p=reject"))
+    passed = {"dkim": dkim(("pass", "shop.example")), "spf": spf("pass", "b.shop.example")}
+    assert (await judge(arrive, zone, **passed)).details["reports"] is False
+    assert zone.asked == [("_dmarc.shop.example", "TXT")]

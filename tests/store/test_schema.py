@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from gateway.plan import DmarcRow
 from gateway.store import StoreError, schema
 from gateway.store.sqlite import SqliteStore
 
@@ -147,6 +148,18 @@ async def test_nothing_reads_a_whole_table(
                 assert short or listing, (statement, detail)
 
 
+async def _report(store: SqliteStore, mail: SimpleNamespace) -> None:
+    """DMARC reports: counted, put off, sent."""
+    for facts in ("a", "a", "b"):
+        await store.record_dmarc(DmarcRow("author.example", facts), mail.NOW)
+    for days in (2, 3):
+        report = await store.claim_report(mail.NOW + timedelta(days=days))
+        assert report is not None
+        await store.put_report_off(report, mail.NOW)
+    await store.end_report(report, mail.arrival("D1", ()), [mail.own("D1", "report", 1)])
+    await store.record_dmarc(DmarcRow("author.example", "c"), mail.NOW)
+
+
 async def _live(store: SqliteStore, mail: SimpleNamespace) -> None:
     """A bit of everything that happens while mail flows."""
     for number in range(3):
@@ -176,6 +189,7 @@ async def _live(store: SqliteStore, mail: SimpleNamespace) -> None:
     await store.entries(states=["queued", "deferred", "failed", "dropped", "relayed"])
     await store.notes("Q1")
     await store.original("Q1")
+    await _report(store, mail)
     await store.keep_raw(mail.arrival("R1"), "broke")
     await store.release_raw("R1", [mail.letter("R1")], mail.plan(), "joe", mail.NOW)
     await store.clean(mail.NOW + timedelta(days=500), quarantine=timedelta(days=30))

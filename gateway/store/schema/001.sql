@@ -215,6 +215,31 @@ CREATE UNIQUE INDEX calls_open ON calls (contact, site, proven) WHERE state = 'o
 CREATE INDEX calls_site ON calls (site, opened);
 CREATE INDEX calls_opened ON calls (opened);
 
+-- Reports that domains asked for (RFC 9990): one a day and domain, due some time after its day.
+-- No personal data. Retention: until it was sent, `records` at the longest.
+CREATE TABLE dmarc_reports (
+    domain TEXT NOT NULL,
+    day INTEGER NOT NULL,                 -- its begin, in UTC
+    due INTEGER NOT NULL,                 -- leased: when the lease ends
+    lease TEXT NOT NULL DEFAULT '',
+    attempts INTEGER NOT NULL DEFAULT 0,
+    kinds INTEGER NOT NULL DEFAULT 0,     -- rows of dmarc_rows
+    left_out INTEGER NOT NULL DEFAULT 0,  -- messages that found no room there
+    PRIMARY KEY (domain, day)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX dmarc_reports_due ON dmarc_reports (due);
+CREATE INDEX dmarc_reports_day ON dmarc_reports (day);
+
+-- What such a report will say: equal findings counted. No personal data but client addresses,
+-- which no contact goes with. Retention: with its report.
+CREATE TABLE dmarc_rows (
+    domain TEXT NOT NULL,
+    day INTEGER NOT NULL,
+    facts TEXT NOT NULL,                  -- JSON
+    count INTEGER NOT NULL,
+    PRIMARY KEY (domain, day, facts)
+) STRICT, WITHOUT ROWID;
+
 -- What the store itself must know: the secret. No personal data. Kept.
 CREATE TABLE properties (
     name TEXT PRIMARY KEY,

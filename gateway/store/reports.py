@@ -1,0 +1,117 @@
+"""Counting what DMARC found, and leasing the reports that are due (RFC 9990).
+
+A report is a row with a time, claimed under a lease: whichever worker comes first makes it, and
+if that worker dies another one does.
+"""
+
+# ruff: noqa: S608 - only names of our own are put into statements
+from __future__ import annotations
+
+import secrets
+import zlib
+from collections.abc import Sequence
+from datetime import timedelta
+
+from gateway.message import Arrival
+from gateway.plan import DmarcRow, Letter
+from gateway.store import DmarcReport
+from gateway.store.keeping import insert_letters, insert_message
+from gateway.store.people import record_own
+from gateway.store.sql import Transaction, moment, safe, span
+
+DAY = span(timedelta(days=1))
+FIRST, SPREAD = span(timedelta(minutes=30)), span(timedelta(hours=4))
+"""A report is due so long after its day, and as long again at most: not all at midnight."""
+MOST_KINDS = 5000
+"""Different rows of one report; further ones are only counted."""
+MOST_DOMAINS = 5000
+"""Reports for one day; whoever makes up domains fills no disk."""
+
+
+def record(tx: Transaction, row: DmarcRow, now: int) -> None:
+    """Count one message for the report of its day."""
+    domain, facts, day = safe(row.domain), safe(row.facts), now - now % DAY
+    known = tx.db.execute(
+        "UPDATE dmarc_rows SET count = count + 1 WHERE domain = ? AND day = ? AND facts = ? "
+        "RETURNING 1",
+        (domain, day, facts),
+    ).fetchone()
+    kinds = None if known else _kinds(tx, domain, day)
+    if kinds is None:
+        return
+    room = kinds < MOST_KINDS
+    column = "kinds" if room else "left_out"
+    tx.db.execute(
+        f"UPDATE dmarc_reports SET {column} = {column} + 1 WHERE domain = ? AND day = ?",
+        (domain, day),
+    )
+    if room:
+        tx.db.execute(
+            "INSERT INTO dmarc_rows (domain, day, facts, count) VALUES (?, ?, ?, 1)",
+            (domain, day, facts),
+        )
+
+
+def _kinds(tx: Transaction, domain: str, day: int) -> int | None:
+    """How many rows the day's report for this domain has; None when there is no room for one."""
+    row = tx.db.execute(
+        "SELECT kinds FROM dmarc_reports WHERE domain = ? AND day = ?", (domain, day)
+    ).fetchone()
+    if row is not None:
+        return int(row[0])
+    (reports,) = tx.db.execute(
+        "SELECT count(*) FROM dmarc_reports WHERE day = ?", (day,)
+    ).fetchone()
+    if reports >= MOST_DOMAINS:
+        return None
+    due = day + DAY + FIRST + zlib.crc32(domain.encode()) % SPREAD
+    tx.db.execute(
+        "INSERT INTO dmarc_reports (domain, day, due) VALUES (?, ?, ?)", (domain, day, due)
+    )
+    return 0
+
+
+def claim(tx: Transaction, now: int, until: int, owner: str) -> DmarcReport | None:
+    """Lease one report that is due, with all it says; None when there is none."""
+    lease = f"{owner}:{secrets.token_hex(8)}"
+    row = tx.db.execute(
+        "UPDATE dmarc_reports SET due = ?, lease = ?, attempts = attempts + 1 "
+        "WHERE (domain, day) IN "
+        "(SELECT domain, day FROM dmarc_reports WHERE due <= ? ORDER BY due LIMIT 1) "
+        "RETURNING domain, day, attempts, left_out",
+        (until, lease, now),
+    ).fetchone()
+    if row is None:
+        return None
+    domain, day, attempts, left_out = row
+    rows = tx.db.execute(
+        "SELECT facts, count FROM dmarc_rows WHERE domain = ? AND day = ?", (domain, day)
+    )
+    return DmarcReport(
+        domain, moment(day), moment(day + DAY), dict(rows), left_out, attempts, lease
+    )
+
+
+def put_off(tx: Transaction, report: DmarcReport, day: int, due: int) -> None:
+    tx.db.execute(
+        "UPDATE dmarc_reports SET due = ?, lease = '' WHERE domain = ? AND day = ? AND lease = ?",
+        (due, report.domain, day, report.lease),
+    )
+
+
+def end(
+    tx: Transaction, report: DmarcReport, day: int, mail: Arrival | None, letters: Sequence[Letter]
+) -> bool:
+    """Forget a report, and keep its letters; False, and nothing done, if the lease was lost."""
+    gone = tx.db.execute(
+        "DELETE FROM dmarc_reports WHERE domain = ? AND day = ? AND lease = ? RETURNING 1",
+        (report.domain, day, report.lease),
+    ).fetchone()
+    if gone is None:
+        return False
+    tx.db.execute("DELETE FROM dmarc_rows WHERE domain = ? AND day = ?", (report.domain, day))
+    if mail is not None and letters:
+        kept = insert_message(tx, mail)
+        insert_letters(tx, kept, mail.queue_id, letters, kept.time)
+        record_own(tx, mail.queue_id, letters, "", kept.time)
+    return True
