@@ -13,6 +13,7 @@ from gateway.text import read
 from gateway.verdict import JSON, Decision, Verdict, Verdicts
 
 NO_ANSWER = Verdict("none", "not checked")
+MAX_UNREAD = 5
 TONES = ("irate", "upset", "neutral", "pleased")
 
 
@@ -25,8 +26,12 @@ class Explained:
     plan: Plan
     decision: Decision
     """The first known recipient's, or the first site's when there is none."""
+    call: CallPlan
+    """The same."""
+    recipients: Sequence[str]
+    """Everyone that was asked about, in that order."""
     unknown: Sequence[str]
-    """Recipients nobody here has."""
+    """Those of them nobody here has."""
     history: History
     seconds: Mapping[str, float]
 
@@ -38,18 +43,11 @@ def explain(explained: Explained, stamper: Stamper) -> dict[str, JSON]:
     return {
         "id": explained.message.arrival.queue_id,
         "message": _message(explained.message),
-        "authentication": _authentication(explained.verdicts, decision),
+        "authentication": _authentication(explained, decision),
         "spam": _spam(explained.verdicts, decision),
         "tone": _tone(explained.verdicts, decision),
-        "call": _call(first.call if first else CallPlan()),
-        "routes": [
-            *(
-                _route(group, recipient, explained, stamper)
-                for group in groups
-                for recipient in group.recipients
-            ),
-            *(_unknown(recipient) for recipient in explained.unknown),
-        ],
+        "call": _call(explained.call),
+        "routes": _routes(explained, stamper),
         "acknowledgement": _acknowledgement(first.acknowledgement if first else Acknowledgement()),
         "action": explained.plan.action.word,
         "headers": _headers(explained, first, stamper),
@@ -87,33 +85,49 @@ def _message(message: Message) -> JSON:
     }
 
 
-def _authentication(verdicts: Verdicts, decision: Decision) -> JSON:
+def _authentication(explained: Explained, decision: Decision) -> JSON:
+    verdicts = explained.verdicts
     spf, dmarc, arc = (verdicts.get(name, NO_ANSWER) for name in ("spf", "dmarc", "arc"))
-    dkim = verdicts.get("dkim", NO_ANSWER)
-    signatures = dkim.details.get("signatures")
     found: dict[str, JSON] = {
         "spf": {
             "result": spf.result,
             "domain": spf.details.get("domain", ""),
             "reason": spf.reason,
         },
-        "dkim": signatures if isinstance(signatures, list) else [],
+        "dkim": _signatures(explained.message, verdicts.get("dkim", NO_ANSWER)),
         "dmarc": {
             "result": dmarc.result,
             "domain": dmarc.details.get("domain", ""),
             "policy": dmarc.details.get("policy"),
             "reason": dmarc.reason,
         },
-        "arc": {
-            "result": arc.result,
-            "instance": arc.details.get("instance", 0),
-            "reason": arc.reason,
-        },
+        "arc": _arc(arc),
         "aligned": decision.aligned,
     }
     if "helo" in spf.details:
         found["helo"] = spf.details["helo"]
     return found
+
+
+def _signatures(message: Message, dkim: Verdict) -> JSON:
+    """One entry for each signature found; if dkim gave no answer, all of them say so."""
+    signatures = dkim.details.get("signatures")
+    if isinstance(signatures, list):
+        return signatures
+    found = sum(field.name == "dkim-signature" for field in message.fields)
+    blank: dict[str, JSON] = {"domain": "", "selector": "", "algorithm": ""}
+    unread: list[JSON] = [
+        {"result": dkim.result, **blank, "reason": dkim.reason} for _ in range(found)
+    ]
+    return unread[:MAX_UNREAD] if dkim.troubled else []
+
+
+def _arc(arc: Verdict) -> JSON:
+    """In the contract's three words: a chain that could not be checked proves nothing."""
+    result, reason = arc.result, arc.reason
+    if arc.troubled:
+        result, reason = "none", f"{arc.result}: {reason}"
+    return {"result": result, "instance": arc.details.get("instance", 0), "reason": reason}
 
 
 def _spam(verdicts: Verdicts, decision: Decision) -> JSON:
@@ -151,6 +165,15 @@ def _call(call: CallPlan) -> JSON:
     if call.extension:
         found["extension"] = call.extension
     return found
+
+
+def _routes(explained: Explained, stamper: Stamper) -> list[JSON]:
+    """In the order of the recipients."""
+    found: dict[str, JSON] = {name: _unknown(name) for name in explained.unknown}
+    for group in explained.plan.groups:
+        for recipient in group.recipients:
+            found[recipient] = _route(group, recipient, explained, stamper)
+    return [found[recipient] for recipient in dict.fromkeys(explained.recipients)]
 
 
 def _route(group: Group, recipient: str, explained: Explained, stamper: Stamper) -> JSON:
