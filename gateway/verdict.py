@@ -117,11 +117,14 @@ def spam_word(score: float, thresholds: Thresholds) -> str:
     return "unsure" if score >= thresholds.unsure else "ham"
 
 
-def decide(verdicts: Verdicts, policy: Policy, *, known: bool = False) -> Decision:
+def decide(
+    verdicts: Verdicts, policy: Policy, *, known: bool = False, blind: bool = False
+) -> Decision:
     """Weigh all verdicts by one site's policy.
 
     `known` is true for a known correspondent or an answer to our own mail: such a letter is
-    never lost to the spam filter. Trouble is never read as pass and never turns anyone away.
+    never lost to the spam filter. `blind`: who writes could not be looked up, which is a check
+    missing. Trouble is never read as pass and never turns anyone away.
     """
     words = {name: _word(name, verdict, policy) for name, verdict in verdicts.items()}
     live = {name: word for name, word in words.items() if name not in policy.observed}
@@ -130,16 +133,17 @@ def decide(verdicts: Verdicts, policy: Policy, *, known: bool = False) -> Decisi
         name: _action(name, word, verdicts[name], policy, known=known, irate=irate)
         for name, word in live.items()
     }
-    if any(verdict.result == TEMPERROR for verdict in verdicts.values()):
+    if blind or any(verdict.result == TEMPERROR for verdict in verdicts.values()):
         actions = {name: min(action, _unsure_limit(name)) for name, action in actions.items()}
     tone, spam = verdicts.get("tone"), verdicts.get("spam")
+    heard = tone is not None and not tone.troubled and "tone" in live
     return Decision(
         action=max(actions.values(), default=Action.DELIVER),
         spam=live.get("spam", "ham") if spam and not spam.troubled else "ham",
         spam_score=spam.score or 0.0 if spam else 0.0,
-        tone=tone.result if tone and not tone.troubled else "unknown",
+        tone=tone.result if tone and heard else "unknown",
         tone_score=tone.score or 0.0 if tone else 0.0,
-        urgent=bool(tone and tone.details.get("urgent")),
+        urgent=bool(tone and heard and tone.details.get("urgent")),
         aligned=is_aligned(verdicts),
         irate=irate,
         tags=tuple(
@@ -184,6 +188,8 @@ def _action(
     action = policy.then.get(name, {}).get(word, default)
     if verdict.troubled:
         return min(action, Action.TAG)
+    if name == "tone":
+        return min(action, Action.QUARANTINE)  # a classifier turns nobody away
     if name != "spam":
         return Action.TAG if known and name == "dmarc" and action > Action.TAG else action
     refuse_at = policy.thresholds.refuse_at

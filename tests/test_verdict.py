@@ -69,7 +69,22 @@ def test_an_observed_filter_changes_nothing_but_is_recorded():
     assert decision.spam == "ham"
     assert decision.spam_score == 0.99
     assert not decision.irate
+    assert (decision.tone, decision.tone_score) == ("unknown", 0.99)
     assert decision.tags == ()
+
+
+def test_a_classifier_of_tone_turns_nobody_away():
+    policy = Policy(then={"tone": {"irate": Action.REFUSE, "upset": Action.DEFER}})
+    for word in ("irate", "upset"):
+        assert decide({"tone": Verdict(word, score=1.0)}, policy).action is Action.QUARANTINE
+
+
+def test_without_history_a_classifier_holds_what_it_would_refuse():
+    verdicts = {"spam": spam(0.999), "spf": Verdict("fail")}
+    assert decide(verdicts, REFUSING).action is Action.REFUSE
+    assert decide(verdicts, REFUSING, blind=True).action is Action.QUARANTINE
+    refused = Policy(then={"spf": {"fail": Action.REFUSE}})
+    assert decide(verdicts, refused, blind=True).action is Action.REFUSE
 
 
 def test_what_could_not_be_checked_is_named_with_the_reason():
