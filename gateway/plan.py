@@ -60,6 +60,10 @@ class History:
     def contact(self, *, proven: bool) -> Contact:
         return self.proven if proven else self.unproven
 
+    def counts(self, decision: Decision) -> bool:
+        """Whether the letter at hand is a contact: spam and copies are none."""
+        return decision.spam != "spam" and not self.copy
+
 
 # --- what is planned ---------------------------------------------------------------------------
 

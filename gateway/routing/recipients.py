@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from gateway.domains import canonical_domain
 from gateway.reply import RELAYING_DENIED, UNKNOWN_RECIPIENT, Reply
 from gateway.settings import Site
 
@@ -14,8 +15,13 @@ ALWAYS_TAKEN = ("postmaster", "abuse")
 
 def canonical(recipient: str) -> str:
     """The address without plus-tag, in lower case: under it a recipient is known and matched."""
-    local, _, domain = recipient.rpartition("@")
-    return f"{local.partition('+')[0]}@{domain}".lower()
+    local, _, domain = recipient.lower().rpartition("@")
+    return f"{local.partition('+')[0] or local}@{_spelled(domain)}"
+
+
+def _spelled(domain: str) -> str:
+    """The YAML names domains in ASCII; an SMTPUTF8 client may write U-labels (RFC 6531, 3.2)."""
+    return domain if domain.isascii() else canonical_domain(domain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ class Recipients:
 
     def is_ours(self, address: str) -> bool:
         """Whether an address belongs to a domain of ours."""
-        return address.rpartition("@")[2].lower() in self._sites
+        return _spelled(address.rpartition("@")[2].lower()) in self._sites
 
 
 def _known(site: Site, listed: Iterable[str], aliases: Mapping[str, str]) -> frozenset[str]:

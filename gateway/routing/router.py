@@ -15,9 +15,9 @@ from gateway.facts import Facts, find
 from gateway.message import Message
 from gateway.plan import Acknowledgement, CallPlan, Group, History, Plan
 from gateway.reply import TRY_LATER, UNKNOWN_RECIPIENT, Reply
-from gateway.routing.recipients import Mailbox, Recipients
+from gateway.routing.recipients import Mailbox, Recipients, canonical
 from gateway.routing.rules import DEFAULT, Circumstances, Rule, compile_rules
-from gateway.settings import Settings, Site
+from gateway.settings import Route, Settings, Site
 from gateway.verdict import Action, Decision, Verdicts, decide, is_aligned
 
 
@@ -51,6 +51,8 @@ class Match:
     mailbox: Mailbox
     rule: Rule
     action: Action
+    gone: bool = False
+    """Nobody's any more: a reload took it away since RCPT."""
 
 
 class Router:
@@ -87,15 +89,17 @@ class Router:
         matches = []
         for recipient in message.arrival.envelope.recipients:
             mailbox = self.recipients.find(recipient)
+            gone = isinstance(mailbox, Reply)
             if isinstance(mailbox, Reply):
                 mailbox = Mailbox(self._settings.sites[0], recipient.lower())
-                matches.append(Match(recipient, mailbox, DEFAULT, Action.QUARANTINE))
-                continue
             reading = readings.get(mailbox.site.site)
             if reading is None:
                 reading = self.read(case, mailbox.site)
                 readings[mailbox.site.site] = reading
-            matches.append(self._match(recipient, mailbox, reading, case))
+            if gone:
+                matches.append(Match(recipient, mailbox, DEFAULT, Action.QUARANTINE, gone=True))
+            else:
+                matches.append(self._match(recipient, mailbox, reading, case))
         action = _session_action([match.action for match in matches])
         if not matches:
             return Plan(Action.REFUSE, reply=UNKNOWN_RECIPIENT)
@@ -109,11 +113,26 @@ class Router:
     def read(self, case: Case, site: Site) -> Reading:
         """What one site makes of the verdicts and the text."""
         known = case.history.answers_us or (is_aligned(case.verdicts) and case.history.proven.known)
-        decision = decide(case.verdicts, self._policies[site.site], known=known)
+        decision = decide(
+            case.verdicts,
+            self._policies[site.site],
+            known=known,
+            blind=bool(case.history.missing),
+        )
         if case.released:
             decision = replace(decision, action=min(decision.action, Action.TAG))
         facts = find(case.message, region=site.region, order_patterns=site.orders)
         return Reading(site, self._hours[site.site], decision, facts)
+
+    def read_for_nobody(self, case: Case) -> tuple[Decision, CallPlan]:
+        """What is found in a letter that no recipient here gets, as the first site reads it."""
+        site = self._settings.sites[0]
+        reading = self.read(case, site)
+        call = plan_call(
+            case.message, reading.decision, case.verdicts, case.history, reading.facts,
+            site=site, route=Route(call="never"), now=case.now, hours=reading.hours,
+        )  # fmt: skip
+        return reading.decision, replace(call, reason="no such recipient here")
 
     def _match(
         self,
@@ -122,11 +141,12 @@ class Router:
         reading: Reading,
         case: Case,
     ) -> Match:
+        contact = case.history.contact(proven=reading.decision.aligned)
         circumstances = Circumstances(
             message=case.message,
             recipient=mailbox.address,
             decision=reading.decision,
-            contact=case.history.contact(proven=reading.decision.aligned),
+            letters_7_days=contact.letters_7_days + case.history.counts(reading.decision),
             now=case.now,
             hours=reading.hours,
         )
@@ -143,19 +163,18 @@ class Router:
         readings: Mapping[str, Reading],
         case: Case,
     ) -> tuple[Group, ...]:
-        together: dict[tuple[str, str, Action, bool, bool], list[Match]] = {}
+        together: dict[tuple[str, int, Action, bool, bool], list[Match]] = {}
         for match in matches:
-            gone = match.mailbox.site.site not in readings
             key = (
-                match.mailbox.site.site, match.rule.name, match.action,
-                match.mailbox.is_role, gone,
+                match.mailbox.site.site, match.rule.number, match.action,
+                match.mailbox.is_role, match.gone,
             )  # fmt: skip
             together.setdefault(key, []).append(match)
         groups: list[Group] = []
         for suffix, members in enumerate(together.values(), 1):
-            reading = readings.get(members[0].mailbox.site.site)
-            if reading is None:
-                groups.append(_unroutable(suffix, members))
+            reading = readings[members[0].mailbox.site.site]
+            if members[0].gone:
+                groups.append(_unroutable(suffix, members, reading.decision))
                 continue
             group = self._group(suffix, members, reading, case)
             groups.append(_once(group, groups))
@@ -170,7 +189,7 @@ class Router:
     ) -> Group:
         site, first = reading.site, members[0]
         route = first.rule.route
-        decision = reading.decision
+        decision = replace(reading.decision, action=first.action)
         stopped = first.action >= Action.QUARANTINE
         call = plan_call(
             case.message, decision, case.verdicts, case.history, reading.facts,
@@ -209,11 +228,13 @@ class Router:
     ) -> tuple[str, ...]:
         """The recipients on the next hop's envelope; no one twice."""
         route, administrator = members[0].rule.route, self._settings.administrator
-        if members[0].mailbox.is_role and administrator:
+        if members[0].mailbox.is_role and administrator and "*" in route.to:
             return (administrator,)
-        addresses = route.deliver_to or tuple(member.recipient for member in members)
+        addresses = route.deliver_to or tuple(map(_mailbox_of, members))
         if reading.site.tags.plus_address:
-            addresses = tuple(_plus(a, _mark(reading.decision, call)) for a in addresses)
+            mark = _mark(reading.decision, call)
+            put = _plus if route.deliver_to else _instead
+            addresses = tuple(put(address, mark) for address in addresses)
         if addresses == tuple(member.recipient for member in members):
             return ()
         return tuple(dict.fromkeys(addresses))
@@ -240,7 +261,7 @@ def _turn_away(action: Action, message: Message, site: Site) -> Reply:
 
 def _hold(by_rule: bool, quarantined: bool, decision: Decision, rule: str) -> str:
     if quarantined:
-        return "quarantined: " + (", ".join(decision.tags) or "by another recipient's rule")
+        return "quarantined: " + ", ".join(decision.tags)
     return f"held by {rule}" if by_rule else ""
 
 
@@ -260,6 +281,24 @@ def _plus(address: str, mark: str) -> str:
     return f"{local}+{mark}@{domain}" if mark else address
 
 
+MARKS = frozenset({"call", "spam", "unsure", "irate", "upset", "urgent"})
+
+
+def _instead(address: str, mark: str) -> str:
+    """Our mark in place of the sender's own plus-tag; no sender puts a word of ours there."""
+    local, _, domain = address.rpartition("@")
+    base, _, tag = local.partition("+")
+    if base and (mark or tag.lower() in MARKS):
+        return _plus(f"{base}@{domain}", mark)
+    return address
+
+
+def _mailbox_of(match: Match) -> str:
+    """The recipient as the client wrote it; an alias becomes the mailbox that it names."""
+    same = canonical(match.recipient) == match.mailbox.address
+    return match.recipient if same else match.mailbox.address
+
+
 def _once(group: Group, earlier: Sequence[Group]) -> Group:
     """The customer gets one acknowledgement, however many of our addresses were written to."""
     if group.acknowledgement.send and any(other.acknowledgement.send for other in earlier):
@@ -270,7 +309,7 @@ def _once(group: Group, earlier: Sequence[Group]) -> Group:
     return group
 
 
-def _unroutable(suffix: int, members: Sequence[Match]) -> Group:
+def _unroutable(suffix: int, members: Sequence[Match], decision: Decision) -> Group:
     site = members[0].mailbox.site
     return Group(
         suffix=suffix,
@@ -282,7 +321,7 @@ def _unroutable(suffix: int, members: Sequence[Match]) -> Group:
         copy_to=(),
         tags=(),
         action=Action.QUARANTINE,
-        decision=Decision(Action.QUARANTINE),
+        decision=replace(decision, action=Action.QUARANTINE),
         call=CallPlan(),
         acknowledgement=Acknowledgement(),
         hold="no longer a recipient here",

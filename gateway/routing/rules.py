@@ -11,7 +11,6 @@ import re2
 
 from gateway.calendar import WorkingHours
 from gateway.message import Message
-from gateway.plan import Contact
 from gateway.settings import Route, Site
 from gateway.text import read
 from gateway.verdict import Decision
@@ -25,7 +24,8 @@ class Circumstances:
     recipient: str
     """Canonical."""
     decision: Decision
-    contact: Contact
+    letters_7_days: int
+    """Of this author, the one at hand included if it counts."""
     now: datetime
     hours: WorkingHours
 
@@ -37,6 +37,8 @@ Condition: TypeAlias = Callable[[Circumstances], bool]
 class Rule:
     """A route of the YAML with its conditions ready to ask."""
 
+    number: int
+    """Its place among the site's routes, from 1: names may be given twice."""
     name: str
     route: Route
     conditions: tuple[Condition, ...] = field(repr=False)
@@ -45,13 +47,13 @@ class Rule:
         return all(condition(circumstances) for condition in self.conditions)
 
 
-DEFAULT = Rule("default", Route(), ())
+DEFAULT = Rule(0, "default", Route(), ())
 """No rule matched: to the site's own next hop, in silence."""
 
 
 def compile_rules(site: Site) -> tuple[Rule, ...]:
     return tuple(
-        Rule(route.name or f"rule {number}", route, tuple(_conditions(route)))
+        Rule(number, route.name or f"rule {number}", route, tuple(_conditions(route)))
         for number, route in enumerate(site.routes, 1)
     )
 
@@ -109,6 +111,6 @@ _JUDGEMENTS: dict[str, Callable[[Circumstances, Any], bool]] = {
     "language": lambda c, codes: read(c.message).language in codes,
     "attachment": lambda c, wanted: bool(c.message.attachments) is wanted,
     "larger_than": lambda c, size: len(c.message.arrival.content) > size,
-    "contacts_7_days": lambda c, least: c.contact.letters_7_days + 1 >= least,
+    "contacts_7_days": lambda c, least: c.letters_7_days >= least,
     "open": lambda c, wanted: c.hours.is_open(c.now) is wanted,
 }

@@ -27,7 +27,8 @@ LISTED = site("listed", routes=[{"to": "*"}], recipients={"list": ["jo@listed.ex
 ANY = site("any", recipients={"any": True})
 ALIAS = site("alias", aliases={"help@alias.example": "support@alias.example"})
 FILED = site("filed", routes=[{"to": "*"}])
-ALL = Recipients([ROUTES, WILD, LISTED, ANY, ALIAS, FILED], {"filed": ["kim@filed.example"]})
+BOOKS = site("books", domains=["xn--bcher-kva.example"], recipients={"any": True})
+ALL = Recipients([ROUTES, WILD, LISTED, ANY, ALIAS, FILED, BOOKS], {"filed": ["kim@filed.example"]})
 
 
 @pytest.mark.parametrize(
@@ -44,6 +45,10 @@ ALL = Recipients([ROUTES, WILD, LISTED, ANY, ALIAS, FILED], {"filed": ["kim@file
         ("anyone@any.example", "anyone@any.example"),
         ("help@alias.example", "support@alias.example"),
         ("kim@filed.example", "kim@filed.example"),
+        # RFC 6531, 3.2: U-labels are the same domain as the A-labels of the YAML.
+        ("jo@Bücher.example", "jo@xn--bcher-kva.example"),
+        # Nothing stands before the plus: it is no tag.
+        ("+call@any.example", "+call@any.example"),
     ],
 )
 def test_welcome(recipient, address):
