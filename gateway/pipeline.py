@@ -59,6 +59,8 @@ class Pipeline:
             self._trouble(f"filter {filter_.name}", error, message.arrival.queue_id)
             verdict = Verdict(TEMPERROR, "failed")
         seconds[filter_.name] = self._timer() - begin
+        if not isinstance(verdict, Verdict):  # a plug-in may be written without types
+            return Verdict(PERMERROR, "said nothing that can be read")
         if verdict.result not in filter_.results and not verdict.troubled:
             return Verdict(PERMERROR, "said an unknown word")
         return verdict

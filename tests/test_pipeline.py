@@ -96,6 +96,14 @@ async def test_a_word_never_announced_is_a_permerror():
     assert verdicts["odd"].result == "permerror"
 
 
+async def test_a_filter_that_says_nothing_is_a_permerror():
+    async def nothing(verdicts):
+        return None
+
+    verdicts, _, _ = await examine(Sample("mute", nothing))
+    assert verdicts["mute"].result == "permerror"
+
+
 def test_stages_follow_the_needs():
     filters = [Sample("dmarc", None, ("spf", "dkim")), Sample("dkim", None), Sample("spf", None)]
     assert [[f.name for f in stage] for stage in stages(filters)] == [["dkim", "spf"], ["dmarc"]]
