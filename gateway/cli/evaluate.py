@@ -35,7 +35,7 @@ def command(
         if report:
             write(found, Path(report))
     except (ValueError, OSError) as error:
-        fail(str(error))
+        fail(terminal(str(error), limit=1000))
     if as_json:
         print_json({"kind": kind, "model": found.model, "figures": found.figures,
                     "tables": found.tables})  # fmt: skip

@@ -6,6 +6,7 @@ import click
 
 from gateway.cli.common import fail, print_json
 from gateway.cli.progress import shown
+from gateway.show import terminal
 
 
 @click.command("train")
@@ -36,7 +37,7 @@ def command(
         with shown() as tell:
             trained = train(kind, paths, out, exclude=left_out, progress=tell)
     except (ValueError, OSError) as error:
-        fail(str(error))
+        fail(terminal(str(error), limit=1000))
     if as_json:
         print_json(
             {
@@ -49,6 +50,6 @@ def command(
         )
         return
     for source, count in trained.samples.items():
-        click.echo(f"{count:>8}  {source}")
+        click.echo(f"{count:>8}  {terminal(source)}")
     click.echo(f"{trained.held_out:>8}  held out, never trained on")
     click.echo(f"the model is in {trained.folder}; name it in the YAML: model: {trained.folder}")
