@@ -150,7 +150,7 @@ class Composer:
             late=octets_of(draft.late) if draft.late else None,
             waits_for=f"{message.arrival.queue_id}.{group.suffix}",
             delay=self._settings.acknowledgements.delay,
-            smtputf8=octets.needs_smtputf8(to),
+            smtputf8=octets.needs_smtputf8(to) or octets.needs_smtputf8(sender),
         )
 
     def _signed(self, site: Site, content: bytes, message: Message) -> bytes:
@@ -162,7 +162,13 @@ class Composer:
     def _copies(self, letters: Sequence[Letter], groups: Sequence[Group]) -> list[Letter]:
         """Letters of their own, so that a copy that fails never counts against the customer's."""
         return [
-            replace(letter, id=f"{letter.id}.copy", recipients=group.copy_to, origin=())
+            replace(
+                letter,
+                id=f"{letter.id}.copy",
+                recipients=tuple(dict.fromkeys(group.copy_to)),
+                origin=(),
+                answerable=False,
+            )
             for letter, group in zip(letters, groups, strict=True)
             if group.copy_to
         ]
@@ -170,17 +176,18 @@ class Composer:
     def _memories(
         self, message: Message, verdicts: Verdicts, groups: Sequence[Group], history: History
     ) -> list[Memory]:
-        """One for each site: the first group of a site speaks for it."""
-        first: dict[str, Group] = {}
+        """One for each site."""
+        by_site: dict[str, list[Group]] = {}
         for group in groups:
-            known = first.setdefault(group.site, group)
-            if group.acknowledgement.send and not known.acknowledgement.send:
-                first[group.site] = group
-        return [self._memory(message, verdicts, group, history) for group in first.values()]
+            by_site.setdefault(group.site, []).append(group)
+        return [self._memory(message, verdicts, each, history) for each in by_site.values()]
 
     def _memory(
-        self, message: Message, verdicts: Verdicts, group: Group, history: History
+        self, message: Message, verdicts: Verdicts, groups: Sequence[Group], history: History
     ) -> Memory:
+        """Of one site's groups one may want the call and another be the one that answers."""
+        group = next((group for group in groups if group.call.wanted), groups[0])
+        answering = next((group for group in groups if group.acknowledgement.send), None)
         contact = contact_of(message)
         conversation = history.conversation or message.message_id or message.arrival.queue_id
         return Memory(
@@ -189,18 +196,16 @@ class Composer:
             proven=group.decision.aligned,
             message_id=message.message_id,
             conversation=conversation,
-            counts=group.decision.spam != "spam" and not history.copy,
+            counts=history.counts(group.decision),
             tone=group.decision.tone,
             irate=group.decision.irate,
             phone=group.call.phone,
             call=self._call(message, verdicts, group, contact) if group.call.wanted else None,
-            claim=self._claim(message, group, conversation),
+            claim=self._claim(message, answering, conversation) if answering else None,
         )
 
-    def _claim(self, message: Message, group: Group, conversation: str) -> Claim | None:
+    def _claim(self, message: Message, group: Group, conversation: str) -> Claim:
         """Under the address that is written to: a form writes for many people."""
-        if not group.acknowledgement.send:
-            return None
         domain = group.acknowledgement.to.rpartition("@")[2].lower()
         return Claim(
             site=group.site,
@@ -233,9 +238,14 @@ class Composer:
         )
 
     def _card(self, message: Message, memory: Memory, history: History) -> Letter | None:
-        """The call card for the agents on duty: over the site's own next hop, to their mailbox."""
+        """The call card for the agents on duty: over the site's own next hop, to their mailbox.
+
+        The budget counts calls, so whoever cannot be told from a forger gets one card a call.
+        """
         site, call = self._sites[memory.site], memory.call
         if call is None or call.over_budget or not site.calls.notify or history.copy:
+            return None
+        if call.updates and not call.proven:
             return None
         content = card.compose(
             message, call, history, site=site, hours=self._hours[site.site],

@@ -56,8 +56,7 @@ class Stamper:
             site=group.site,
             next_hop=group.next_hop,
             reverse_path=arrival.envelope.reverse_path,
-            recipients=tuple(dict.fromkeys((*(group.deliver_to or group.recipients),
-                                            *group.copy_to))),
+            recipients=tuple(dict.fromkeys(group.deliver_to or group.recipients)),
             prefix=prefix,
             cuts=cuts,
             hold=group.hold,
@@ -65,7 +64,7 @@ class Stamper:
             smtputf8=arrival.envelope.smtputf8,
             answerable=_answerable(verdicts, group),
             tone=group.decision.tone,
-        )  # fmt: skip
+        )
 
     def fields(
         self, message: Message, verdicts: Verdicts, group: Group, history: History
@@ -224,7 +223,7 @@ def _call(call: CallPlan) -> str:
 
 def _contact(group: Group, history: History) -> str:
     contact = history.contact(proven=group.decision.aligned)
-    this = 0 if history.copy or group.decision.spam == "spam" else 1
+    this = int(history.counts(group.decision))
     parts = [
         f"{contact.letters_7_days + this} in 7 days",
         f"{contact.letters_30_days + this} in 30 days",

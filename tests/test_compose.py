@@ -1,0 +1,258 @@
+"""From a plan to letters: every recipient answered for once, copies apart, one memory a site."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from email.parser import BytesParser
+from email.policy import default
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.planning import (
+    IRATE,
+    LETTER,
+    NOW,
+    PROVEN,
+    SHOP,
+    SPAM,
+    UNPROVEN,
+    message,
+    parts,
+    settings,
+    verdicts,
+)
+
+from gateway.plan import Contact, History
+from gateway.verdict import Verdict
+
+SUPPORT, BILLING, INFO = "support@shop.example", "billing@shop.example", "info@hosting.example"
+SPF = Verdict("pass")
+PLAIN = parts(settings())
+
+
+def composed(built=PLAIN, recipients=(SUPPORT,), history=None, content=LETTER, now=NOW, **found):
+    """Letters by id, and the plan as it was carried out."""
+    history = history or History()
+    letter, judged = message(*recipients, content=content, time=now), verdicts(**found)
+    planned = built.router.plan(letter, judged, history, now)
+    letters, carried_out = built.composer.compose(letter, judged, planned, history)
+    by_id = {letter.id: letter for letter in letters}
+    assert len(by_id) == len(letters)
+    return by_id, carried_out
+
+
+def mail(octets):
+    return BytesParser(policy=default).parsebytes(octets)
+
+
+def routed(*routes, **more):
+    return parts(settings({"routes": list(routes), **more}))
+
+
+def test_a_letter_and_its_answer():
+    letters, plan = composed(spf=SPF)
+    assert list(letters) == ["QID1.1", "QID1.1.ack"]
+    letter, answer = letters.values()
+    assert (letter.recipients, letter.origin) == ((SUPPORT,), (SUPPORT,))
+    assert letter.answerable
+    assert answer.recipients == ("jo@author.example",)
+    assert (answer.reverse_path, answer.waits_for, answer.next_hop) == ("", "QID1.1", "outbound")
+    assert answer.origin == ()
+    (memory,) = plan.remember
+    assert memory.claim.letter_id == "QID1.1.ack"
+    assert (memory.contact, memory.proven, memory.counts) == ("jo@author.example", True, True)
+    said = mail(answer.own)
+    assert said["From"].addresses[0].addr_spec == SUPPORT
+    assert "Where is it" not in answer.own.decode()
+    assert "yes; template=received" in letter.prefix.decode().replace("\r\n\t", " ")
+
+
+def test_a_copy_is_a_letter_of_its_own_that_tells_nobody_of_its_failure():
+    built = routed({"to": "*", "copy_to": ["boss@x.example", "boss@x.example"]})
+    letters, _ = composed(built, spf=SPF)
+    assert letters["QID1.1"].recipients == (SUPPORT,)
+    copy = letters["QID1.1.copy"]
+    assert (copy.recipients, copy.origin) == (("boss@x.example",), ())
+    assert (copy.prefix, copy.cuts) == (letters["QID1.1"].prefix, letters["QID1.1"].cuts)
+    assert letters["QID1.1"].answerable
+    assert not copy.answerable
+
+
+def test_a_copy_is_held_with_its_letter():
+    built = routed({"to": "*", "copy_to": "boss@x.example"})
+    letters, _ = composed(built, spam=SPAM)
+    assert letters["QID1.1.copy"].hold == letters["QID1.1"].hold == "quarantined: spam=spam"
+
+
+@pytest.mark.parametrize("recipients", [[SUPPORT, BILLING], [BILLING, SUPPORT]])
+def test_the_call_of_one_rule_and_the_answer_of_another_are_both_remembered(recipients):
+    built = routed(
+        {"to": BILLING, "call": "always"},
+        {"to": "*", "call": "never", "acknowledge": "received"},
+    )
+    letters, plan = composed(built, recipients)
+    (memory,) = plan.remember
+    calling = next(group for group in plan.groups if group.call.wanted)
+    answering = next(group for group in plan.groups if group.acknowledgement.send)
+    assert memory.call.id == f"QID1.{calling.suffix}"
+    assert memory.claim.letter_id == f"QID1.{answering.suffix}.ack"
+    assert {f"{memory.call.id}.card", memory.claim.letter_id} < set(letters)
+
+
+def test_each_site_remembers_and_only_one_answers():
+    letters, plan = composed(PLAIN, (SUPPORT, INFO))
+    assert [memory.site for memory in plan.remember] == ["shop", "hosting"]
+    assert [memory.claim is None for memory in plan.remember] == [False, True]
+    assert [id_ for id_ in letters if id_.endswith(".ack")] == ["QID1.1.ack"]
+
+
+def test_a_card_goes_to_the_agents_on_duty():
+    letters, plan = composed(tone=IRATE)
+    card = letters["QID1.1.card"]
+    assert (card.recipients, card.next_hop) == (("oncall@inside.example",), "mailbox")
+    assert plan.remember[0].call.phone == "+12025550143"
+    assert plan.remember[0].irate
+    read = mail(card.own)
+    assert read["Importance"] == "high"
+    assert read["In-Reply-To"] == "<1@author.example>"
+    assert b"Importance: high\r\n" in letters["QID1.1"].prefix
+
+
+OVER = History(calls_carded={"shop": 20})
+OPEN = History(open_calls={"shop": "Q0.1", "shop/unproven": "Q0.2"})
+
+
+@pytest.mark.parametrize(
+    ("history", "dmarc", "carded", "updates"),
+    [
+        (History(), PROVEN, True, ""),
+        (History(), UNPROVEN, True, ""),
+        (OVER, PROVEN, False, ""),
+        (History(copy=True), PROVEN, False, ""),
+        (OPEN, PROVEN, True, "Q0.1"),
+        # Who cannot be told from a forger would otherwise have no budget at all.
+        (OPEN, UNPROVEN, False, "Q0.2"),
+    ],
+)
+def test_which_calls_are_carded_and_all_are_recorded(history, dmarc, carded, updates):
+    letters, plan = composed(history=history, dmarc=dmarc, tone=IRATE)
+    (memory,) = plan.remember
+    assert ("QID1.1.card" in letters) == carded
+    assert memory.call.updates == updates
+    assert memory.call.over_budget == (history is OVER)
+    assert plan.groups[0].call.wanted
+    tag = letters["QID1.1"].prefix.decode().replace("\r\n\t", " ")
+    assert ("over_budget" in tag) == (history is OVER)
+
+
+@pytest.mark.parametrize(
+    ("history", "found", "counts"),
+    [(History(), {}, True), (History(copy=True), {}, False), (History(), {"spam": SPAM}, False)],
+)
+def test_spam_and_copies_are_no_contacts(history, found, counts):
+    _, plan = composed(history=history, **found)
+    assert plan.remember[0].counts is counts
+
+
+def test_a_letter_for_which_there_are_no_words_is_told_as_silence(tmp_path):
+    """Also in its own tag. `check` calls this a mistake; a reload may still race with a file."""
+    built = parts(settings({"routes": [{"to": "*", "acknowledge": "none-such"}]}))
+    letters, plan = composed(built)
+    assert list(letters) == ["QID1.1"]
+    assert plan.remember[0].claim is None
+    assert b"X-Gateway-Acknowledged: no; reason=policy\r\n" in letters["QID1.1"].prefix
+
+
+def test_an_alias_answers_in_its_own_name():
+    built = routed(
+        {"to": SUPPORT, "acknowledge": "received"}, aliases={"help@shop.example": SUPPORT}
+    )
+    content = LETTER.replace(b"support@", b"Help+x@")
+    letters, _ = composed(built, ("Help+x@shop.example",), content=content)
+    assert letters["QID1.1"].recipients == (SUPPORT,)
+    assert letters["QID1.1"].origin == ("Help+x@shop.example",)
+    assert mail(letters["QID1.1.ack"].own)["From"].addresses[0].addr_spec == "help@shop.example"
+
+
+def test_the_sites_own_address_answers_if_it_has_one():
+    letters, _ = composed(parts(settings({"address": "hello@shop.example"})))
+    assert mail(letters["QID1.1.ack"].own)["From"].addresses[0].addr_spec == "hello@shop.example"
+
+
+def test_an_address_beyond_ascii_needs_smtputf8_on_either_side():
+    content = LETTER.replace(b"support@", "büro@".encode())
+    letters, _ = composed(PLAIN, ("büro@shop.example",), content=content)
+    assert letters["QID1.1.ack"].smtputf8
+    letters, _ = composed()
+    assert not letters["QID1.1.ack"].smtputf8
+
+
+@pytest.mark.parametrize(
+    ("name", "dmarc", "greeted"),
+    [(b"Jo Field", PROVEN, True), (b"Click http://x.example now", PROVEN, False)],
+)
+def test_only_a_plain_proven_name_is_greeted(name, dmarc, greeted):
+    content = LETTER.replace(b"Jo Field", b'"' + name + b'"')
+    letters, _ = composed(content=content, dmarc=dmarc)
+    body = mail(letters["QID1.1.ack"].own).get_content()
+    assert (name.decode() in body) == greeted
+
+
+@pytest.mark.parametrize(
+    ("headers", "contact"),
+    [
+        (b"From: Jo@Author.example\r\n", "jo@author.example"),
+        (b"From: a@x.example, b@x.example\r\n", "bounce@path.example"),
+        (b"", "bounce@path.example"),
+    ],
+)
+def test_under_whom_a_letter_is_remembered(headers, contact):
+    letter = message(content=headers + b"\r\nx\r\n", reverse_path="Bounce@path.example")
+    judged = verdicts(dmarc=UNPROVEN)
+    plan = PLAIN.router.plan(letter, judged, History(), NOW)
+    _, carried_out = PLAIN.composer.compose(letter, judged, plan, History())
+    assert carried_out.remember[0].contact == contact
+
+
+PEOPLE = [SUPPORT, BILLING, INFO, "postmaster@shop.example", "abuse@hosting.example", "x@gone.test"]
+FINDINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "spam": st.sampled_from([SPAM, Verdict("ham", score=0.6)]),
+        "tone": st.sampled_from([IRATE, replace(IRATE, score=0.5)]),
+        "dmarc": st.just(UNPROVEN),
+    },
+)
+BUSY = parts(
+    settings(
+        {"routes": [
+            {"to": BILLING, "deliver_to": ["a@x.example", "b@x.example"], "copy_to": "c@x.example",
+             "call": "always"},
+            {"to": "*", "acknowledge": "received", "tone": "irate", "hold": True},
+            *SHOP["routes"],
+        ]}
+    )
+)  # fmt: skip
+
+
+@given(
+    st.lists(st.sampled_from(PEOPLE), min_size=1, unique=True),
+    FINDINGS,
+    st.sampled_from([History(), OPEN, OVER, History(proven=Contact(known=True), copy=True)]),
+)
+def test_each_accepted_recipient_is_answered_for_once(recipients, found, history):
+    letters, plan = composed(BUSY, tuple(recipients), history, **found)
+    origins = [address for letter in letters.values() for address in letter.origin]
+    assert sorted(origins) == sorted(recipients)
+    assert all(letter.recipients for letter in letters.values())
+    answers = [letter for letter in letters.values() if letter.kind == "acknowledgement"]
+    claims = [memory.claim for memory in plan.remember if memory.claim]
+    assert [answer.id for answer in answers] == [claim.letter_id for claim in claims]
+    assert len(answers) <= 1
+    for answer in answers:
+        assert not letters[answer.waits_for].hold
+    for letter in letters.values():
+        if letter.own is not None:
+            assert letter.reverse_path == ""
+            assert mail(letter.own)["Auto-Submitted"]
