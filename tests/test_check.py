@@ -17,9 +17,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from gateway.check import inspect
 from gateway.check.network import inspect_network
+from gateway.check.second_opinion import accepts
 from gateway.cli import main
 from gateway.configuration import load
-from gateway.identity.signing import make_key
+from gateway.demo.world import make_world, write_configuration
+from gateway.edge.dns import NetworkResolver
+from gateway.edge.zone_server import serve_zone
+from gateway.identity.signing import Signer, make_key
 from gateway.resolver import DnsError, Zone
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -355,6 +359,7 @@ async def test_what_the_dns_lacks(tmp_path: Path) -> None:
     assert await told(tmp_path, Zone(zone), RELAY) == [
         "gateway.yaml:1: hostname: mx1.example.net has no address",
         "gateway.yaml:9: next_hops.out.address: this host has no address in the DNS",
+        "shop.yaml:2: warning: domains[0]: has no SPF record",
         "shop.yaml:2: warning: domains[0]: its DMARC policy is strict and we have no key, "
         "so nothing will be acknowledged",
         "shop.yaml:2: warning: domains[0]: no MX record names our hostname, "
@@ -397,6 +402,52 @@ async def test_the_published_key_is_ours(tmp_path: Path, kind: str) -> None:
         for line in found:
             assert line.startswith("shop.yaml:8: signing: gw._domainkey.shop.example ")
             assert line.endswith(wrong)
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ed25519"])
+def test_an_independent_verifier_takes_our_signatures(kind: str) -> None:
+    mine, other = (make_key("shop.example", "gw", kind) for _ in range(2))
+    signer = Signer("shop.example", "gw", mine.pem)
+    assert accepts(signer, mine.record)
+    assert accepts(signer, mine.record.replace("; ", ";\t"))
+    for record in (other.record, "v=DKIM1; p=", "v=DKIM1; p=AAAA", "", "\udcff", "v=DKIM2; p=x"):
+        assert not accepts(signer, record)
+
+
+async def test_a_record_that_others_do_not_understand(tmp_path: Path) -> None:
+    mine, other = (make_key("shop.example", "gw", "ed25519") for _ in range(2))
+    (tmp_path / "gw.pem").write_bytes(mine.pem)
+    zone = SOUND | {mine.name: {"TXT": [other.record, mine.record]}}
+    assert await told(tmp_path, Zone(zone), shop=SIGNING) == [
+        "shop.yaml:8: signing: gw._domainkey.shop.example satisfies us but not dkimpy, "
+        "an independent verifier"
+    ]
+    zone = SOUND | {mine.name: {"TXT": [mine.record]}}
+    assert await told(tmp_path, Zone(zone), shop=SIGNING) == []
+
+
+async def test_what_check_says_of_the_demonstration(tmp_path: Path) -> None:
+    """With the zone that belongs to it nothing, with an empty one every record that is missing."""
+    world = make_world()
+    loaded = load(write_configuration(tmp_path, world, "127.0.0.1:53"), {})
+    assert loaded.settings is not None
+    async with serve_zone(world.zone) as address:
+        resolver = NetworkResolver([address], 5.0)
+        found = await inspect_network(loaded.settings, loaded.sources, resolver)
+        await resolver.close()
+    assert [str(problem) for problem in found] == []
+    found = await inspect_network(loaded.settings, loaded.sources, Zone({}))
+    shop = {problem.what: problem for problem in found if problem.file.name != "hosting.yaml"}
+    for what, mend in {
+        "mx1.demo.example has no address": "publish an A or AAAA record",
+        "has no SPF record": 'publish: shop.example. TXT "v=spf1 ip4:ADDRESS ~all"',
+        "has no DMARC record": "publish: _dmarc.shop.example. TXT ",
+        "demo._domainkey.shop.example publishes no key": "publish: demo._domainkey.shop.example. ",
+        "no MX record names our hostname, so the Internet's mail does not come here": "publish: "
+        "shop.example. MX 10 mx1.demo.example.",
+    }.items():
+        assert shop.pop(what).mend.startswith(mend)
+    assert not shop
 
 
 # --- the commands --------------------------------------------------------------------------------

@@ -43,12 +43,16 @@ async def test_all_is_well(look):
         ({"1.2.0.192.in-addr.arpa": {"PTR": DnsError}}, "no answer from the DNS", False),
         ({"shop.example": {"TXT": []}}, "has no SPF record", False),
         ({"shop.example": {"TXT": ["v=spf1 -all"]}}, "SPF says fail for 192.0.2.1", True),
-        ({"shop.example": {"TXT": ["v=spf1 x -all"]}}, "SPF says permerror for 192.0.2.1", True),
+        (
+            {"shop.example": {"TXT": ["v=spf1 x -all"]}},
+            "SPF record is not valid: bad term x",
+            True,
+        ),
         ({"shop.example": {"TXT": DnsError}}, "SPF: no answer", False),
         ({"_dmarc.shop.example": {}}, "has no DMARC record", False),
         ({"_dmarc.shop.example": {"TXT": ["v=DMARC1; p=x"]}}, "is not usable", True),
         ({"_dmarc.shop.example": {"TXT": DnsError}}, "no answer from the DNS", False),
-        ({"gw._domainkey.shop.example": {}}, "not to be used: no key", True),
+        ({"gw._domainkey.shop.example": {}}, "publishes no key", True),
         ({"gw._domainkey.shop.example": {"TXT": ["v=DKIM1; p="]}}, "key revoked", True),
         ({"gw._domainkey.shop.example": {"TXT": DnsError}}, "no answer from the DNS", False),
     ],
@@ -56,6 +60,17 @@ async def test_all_is_well(look):
 async def test_what_is_missing(look, changes, what, wrong):
     found = await look(changes)
     assert any(what in text and wrong == is_wrong for _, text, is_wrong in found), found
+
+
+async def test_without_an_address_the_spf_record_is_still_looked_at(look):
+    nowhere = {"mx1.shop.example": {}}
+    for records, expected in (
+        (["v=spf1 -all"], []),
+        ([], ["has no SPF record"]),
+        (["v=spf1 x"], ["the SPF record is not valid: bad term x"]),
+    ):
+        found = await look(nowhere | {"shop.example": {"TXT": records}})
+        assert [what for name, what, _ in found if name == "shop.example"] == expected
 
 
 async def test_another_key(look, identity):

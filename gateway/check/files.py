@@ -13,6 +13,7 @@ from pathlib import Path
 from cryptography import x509
 from pydantic import TypeAdapter, ValidationError
 
+from gateway.check import second_opinion
 from gateway.configuration.yaml_values import Sources, UnreadableError, read_file
 from gateway.edge.tls import server_context
 from gateway.identity.signing import Signer
@@ -85,10 +86,15 @@ def signing_keys(settings: Settings, sources: Sources, now: datetime) -> Iterato
             continue
         steps: Steps = ("sites", index, "signing")
         try:
-            Signer(site.signing.domain, site.signing.selector, site.signing.key.get_secret_value())
+            secret = site.signing.key.get_secret_value()
+            signer = Signer(site.signing.domain, site.signing.selector, secret)
         except ValueError as error:
             what, _, mend = str(error).partition("; ")
             yield sources.problem((*steps, "key"), what, mend or "make one: gateway dkim-key")
+            continue
+        if not second_opinion.accepts(signer, signer.key.record()):
+            what = "dkimpy, an independent verifier, does not accept what is signed with this key"
+            yield sources.problem((*steps, "key"), what, "make another: gateway dkim-key")
 
 
 def secrets(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:

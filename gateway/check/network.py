@@ -6,10 +6,11 @@ import asyncio
 import ipaddress
 from collections.abc import AsyncIterator
 
+from gateway.check import second_opinion
 from gateway.configuration.yaml_values import Sources
 from gateway.identity.organisation import Organisation, SuffixList, TreeWalk
 from gateway.identity.published import Finding, published_records
-from gateway.identity.signing import Signer
+from gateway.identity.signing import Signer, zone_line
 from gateway.identity.standing import mute_domains
 from gateway.problems import Problem, Steps
 from gateway.resolver import DnsError, Resolver
@@ -120,11 +121,24 @@ async def _as_senders(
         places[signer.record_name] = ("sites", index, "signing")
     names = list(domains(settings).values())
     walk = organisation(settings, resolver)
-    for finding in await published_records(settings.hostname, names, signers, (), resolver, walk):
+    findings = await published_records(settings.hostname, names, signers, (), resolver, walk)
+    told = {finding.name for finding in findings}
+    for signer in signers:
+        if signer.record_name not in told and not await _others_accept(signer, resolver):
+            what = f"{signer.record_name} satisfies us but not dkimpy, an independent verifier"
+            mend = f"publish nothing but: {zone_line(signer.record_name, signer.key.record())}"
+            yield sources.problem(places[signer.record_name], what, mend)
+    for finding in findings:
         steps = _place(finding, places)
         advice = not finding.wrong or (finding.name in names and _smart_host(settings))
         what = finding.what if finding.name in names else f"{finding.name} {finding.what}"
         yield sources.problem(steps, what, finding.mend, warning=advice)
+
+
+async def _others_accept(signer: Signer, resolver: Resolver) -> bool:
+    """Many verifiers look at one record only, so the first one must do."""
+    records = await _ask(resolver, signer.record_name, "TXT")
+    return not records or second_opinion.accepts(signer, records[0])
 
 
 def organisation(settings: Settings, resolver: Resolver) -> Organisation:

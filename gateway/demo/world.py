@@ -45,6 +45,8 @@ def make_world() -> World:
         zone[key.name] = {"TXT": [key.record]}
         zone[domain] = {"TXT": ["v=spf1 ip4:127.0.0.1 -all"], "MX": ["10 mx1.demo.example"]}
         zone[f"_dmarc.{domain}"] = {"TXT": ["v=DMARC1; p=quarantine"]}
+    zone["mx1.demo.example"] = {"A": ["127.0.0.1"]}
+    zone["1.0.0.127.in-addr.arpa"] = {"PTR": ["mx1.demo.example"]}
     return World(senders, site_keys, zone)
 
 

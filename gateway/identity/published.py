@@ -15,11 +15,13 @@ from gateway.domains import canonical_domain
 from gateway.identity.dkim.key import find_keys
 from gateway.identity.dkim.tags import MalformedError
 from gateway.identity.organisation import Organisation, same_organisation
-from gateway.identity.signing import Signer
+from gateway.identity.signing import Signer, zone_line
 from gateway.identity.spf.check import Client, check_host
 from gateway.resolver import DnsError, Resolver
 
 PROBE = b"From: probe\r\n"
+NOBODY = "192.0.2.1"
+"""Of no host (RFC 5737): asked about where we know no address of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +88,23 @@ async def _our_name(hostname: str, addresses: Sequence[str], resolver: Resolver)
 
 
 async def _spf(domain: str, addresses: Sequence[str], resolver: Resolver) -> list[Finding]:
+    """Whether our addresses may send; without any, only whether there is a sound record."""
     found = []
-    for address in addresses:
+    for address in addresses or (NOBODY,):
         client = Client.parse(address)
         if client is None:
             continue
         result = await check_host(resolver, client, domain, f"postmaster@{domain}", domain)
         if result.result == "none":
-            term = f"ip{4 if '.' in address else 6}:{address}"
+            term = f"ip{4 if '.' in address else 6}:{address if addresses else 'ADDRESS'}"
             mend = f'publish: {domain}. TXT "v=spf1 {term} ~all"'
             return [Finding(domain, "has no SPF record", mend, wrong=False)]
         if result.result == "temperror":
             return [Finding(domain, f"SPF: {result.reason}", "ask again later", wrong=False)]
-        if result.result != "pass":
+        if result.result == "permerror":
+            what = f"the SPF record is not valid: {result.reason}"
+            return [Finding(domain, what, "mend the record")]
+        if result.result != "pass" and addresses:
             what = f"SPF says {result.result} for {address}: {result.reason}"
             mend = f"add ip{4 if '.' in address else 6}:{address} to the record"
             found.append(Finding(domain, what, mend))
@@ -108,13 +114,14 @@ async def _spf(domain: str, addresses: Sequence[str], resolver: Resolver) -> lis
 async def _dkim(signer: Signer, resolver: Resolver) -> list[Finding]:
     """The published key must open what ours has signed."""
     name = signer.record_name
-    mend = f'publish: {name}. TXT "{signer.key.record()}"'
+    mend = f"publish: {zone_line(name, signer.key.record())}"
     try:
         keys = await find_keys(resolver, signer.selector, signer.domain)
     except DnsError as error:
         return [_silent(name, error)]
     except MalformedError as error:
-        return [Finding(name, f"the signing key is not to be used: {error}", mend)]
+        what = f"publishes a key that is not to be used: {error}"
+        return [Finding(name, "publishes no key" if str(error) == "no key" else what, mend)]
     signature = signer.key.sign(PROBE)
     kind = signer.key.algorithm.partition("-")[0]
     fitting = [key for key in keys if key.kind == kind and key.verifies(signature, PROBE)]

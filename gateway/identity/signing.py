@@ -59,9 +59,13 @@ class NewKey:
 
     @property
     def zone_line(self) -> str:
-        """The record as a zone file has it: cut in strings of at most 255 (RFC 1035, 3.3.14)."""
-        pieces = [self.record[at : at + 250] for at in range(0, len(self.record), 250)]
-        return f"{self.name}. IN TXT ( " + " ".join(f'"{piece}"' for piece in pieces) + " )"
+        return zone_line(self.name, self.record)
+
+
+def zone_line(name: str, record: str) -> str:
+    """A TXT record as a zone file has it: cut in strings of at most 255 (RFC 1035, 3.3.14)."""
+    pieces = [record[at : at + 250] for at in range(0, len(record), 250)]
+    return f"{name}. IN TXT ( " + " ".join(f'"{piece}"' for piece in pieces) + " )"
 
 
 class SigningKey:
