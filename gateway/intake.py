@@ -121,7 +121,7 @@ class Intake:
         return Reply.accepted(arrival.queue_id)
 
     async def judge(self, message: Message) -> tuple[Sequence[Letter], Plan]:
-        """Everything between parse and keep: also what a raw hold goes through on release."""
+        """Everything between parse and keep; `release.py` takes the same steps with a raw hold."""
         history = await self.recall(message)
         verdicts, seconds = await self._pipeline.examine(message)
         self._journal.examined(message.arrival, verdicts, seconds)
@@ -176,6 +176,6 @@ class Intake:
             call=any(group.call.wanted for group in plan.groups),
         )
         for group in plan.groups:
-            self._journal.acknowledged(
-                arrival.queue_id, group.site, "rate" if left_out else group.acknowledgement.reason
-            )
+            lost = f"{arrival.queue_id}.{group.suffix}.ack" in left_out
+            reason = "rate" if lost else group.acknowledgement.reason
+            self._journal.acknowledged(arrival.queue_id, group.site, reason)
