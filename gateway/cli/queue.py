@@ -19,7 +19,7 @@ from gateway.cli.common import (
     with_store,
 )
 from gateway.show import terminal
-from gateway.store import Balance, Entry, State, Store
+from gateway.store import Balance, Entry, State, Store, StoreError
 
 LISTED: tuple[State, ...] = ("queued", "active", "deferred", "held", "waiting")
 
@@ -82,12 +82,18 @@ def release(config: str | None, ids: tuple[str, ...]) -> None:
 
     settings = load_or_exit(config)
 
-    async def let_go(store: Store) -> list[int]:
-        return [await release_one(settings, store, id_, who()) for id_ in ids]
+    async def let_go(store: Store) -> int:
+        missed = 0
+        for id_ in ids:
+            try:
+                missed += _told(id_, await release_one(settings, store, id_, who()), "released")
+            except StoreError:
+                raise
+            except Exception as error:  # it may break us once more: it stays held
+                missed += _say(f"{terminal(id_)}: still held, {type(error).__name__}")
+        return missed
 
-    counts = with_store(settings, let_go)
-    missed = sum(_told(id_, count, "released") for id_, count in zip(ids, counts, strict=True))
-    raise SystemExit(1 if missed else 0)
+    raise SystemExit(1 if with_store(settings, let_go) else 0)
 
 
 @command.command()
