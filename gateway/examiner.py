@@ -131,6 +131,7 @@ class Examiner:
     async def explain(self, arrival: Arrival) -> dict[str, JSON]:
         """The object of contract.md for one message."""
         router, parts = self._parts.router, self._parts
+        recipients = arrival.envelope.recipients
         arrival, unknown = self._known_recipients(arrival)
         begin = perf_counter()
         message = parse(arrival, parts.bounds)
@@ -143,12 +144,22 @@ class Examiner:
         plan = router.plan(message, verdicts, history, arrival.time)
         plan, _ = parts.composer.word(message, plan)
         if plan.groups:
-            decision = plan.groups[0].decision
+            decision, call = plan.groups[0].decision, plan.groups[0].call
         else:
             case = Case(message, verdicts, history, arrival.time)
-            decision = router.read(case, parts.settings.sites[0]).decision
+            decision, call = router.read_for_nobody(case)
         timings = {"parse": parsed, **seconds, "plan": perf_counter() - begin}
-        explained = Explained(message, verdicts, plan, decision, unknown, history, timings)
+        explained = Explained(
+            message=message,
+            verdicts=verdicts,
+            plan=plan,
+            decision=decision,
+            call=call,
+            recipients=recipients,
+            unknown=unknown,
+            history=history,
+            seconds=timings,
+        )
         return explain(explained, parts.stamper)
 
     def _known_recipients(self, arrival: Arrival) -> tuple[Arrival, tuple[str, ...]]:

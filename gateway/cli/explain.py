@@ -6,6 +6,7 @@ Sends and stores nothing. `--batch` reads requests from a JSONL file and prints 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -84,12 +85,9 @@ async def _explain_some(
     async with Examiner.open(settings, now, history=history, kept=kept) as examiner:
         for name in messages:
             request = await _request(name, given, examiner.store)
-            found = (
-                {"path": name, "error": request}
-                if isinstance(request, str)
-                else await examiner.explain(request)
-            )
-            failed += "error" in found
+            found = await _found(examiner, request)
+            if "error" in found:
+                failed, found = failed + 1, {"path": name, **found}
             if as_json:
                 _print(found)
             elif "error" in found:
@@ -158,10 +156,24 @@ async def _in_order(
 
 
 async def _answer(examiner: Examiner, given_id: Any, request: Arrival | str) -> dict[str, Any]:
-    found = {"error": request} if isinstance(request, str) else await examiner.explain(request)
+    found = await _found(examiner, request)
     return found if given_id is None else {**found, "id": given_id}
 
 
+async def _found(examiner: Examiner, request: Arrival | str) -> dict[str, Any]:
+    """What is found, or an error: one message that breaks us stops none of the others."""
+    if isinstance(request, str):
+        return {"error": request}
+    try:
+        return await examiner.explain(request)
+    except Exception as error:
+        return {"error": f"cannot be explained: {type(error).__name__}"}
+
+
 def _print(found: dict[str, Any]) -> None:
-    sys.stdout.buffer.write(orjson.dumps(found) + b"\n")
+    try:
+        line = orjson.dumps(found)
+    except TypeError:  # a lone surrogate, from an argument that is no UTF-8
+        line = json.dumps(found).encode()
+    sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
