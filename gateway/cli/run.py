@@ -136,13 +136,12 @@ async def _reload_when_asked(
     while True:
         await asked.wait()
         asked.clear()
-        loaded = load(config, os.environ)
-        problems = await asyncio.to_thread(inspect, loaded, now())
-        tell(problems, journal)
-        settings = usable(loaded, problems)
-        if settings is None:
-            continue
         try:
-            await served.reload(settings)
-        except (OSError, ValueError) as error:
+            loaded = load(config, os.environ)
+            problems = await asyncio.to_thread(inspect, loaded, now())
+            tell(problems, journal)
+            settings = usable(loaded, problems)
+            if settings is not None:
+                await served.reload(settings)
+        except Exception as error:  # whatever it was, the next SIGHUP is heard again
             journal.trouble("reload", error)
