@@ -44,7 +44,9 @@ format: .venv/dev
 reference: .venv/dev
 	$(BIN)/python -m gateway.cli.reference docs/configuration.md
 
+# What knowing the sender costs, then what a whole letter costs.
 bench: .venv/dev
+	$(BIN)/python tools/bench_identity.py
 	$(BIN)/python tools/bench.py
 
 # What needs the data folder: make data-test DATA=FOLDER
