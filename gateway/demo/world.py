@@ -88,7 +88,7 @@ routes:
   - {{name: billing, to: billing@{site}.example, deliver_to: [accounts@inside.example],
      acknowledge: received, answer_within: 4h}}
   - {{name: everything, to: "*@{site}.example", acknowledge: received, answer_within: 8h}}
-calls: {{when: {{tone: irate, at_least: 0.7}}, notify: [oncall@inside.example], within: 30m,
+calls: {{when: {{tone: irate, at_least: 0.8}}, notify: [oncall@inside.example], within: 30m,
         budget: 20 per day}}
 """
 
