@@ -32,7 +32,9 @@ LINE = b"I chose free two-day shipping and got ground; where is  my order now? \
 SPF = "v=spf1 include:a.example include:b.example include:c.example -all"
 NETWORKS = " ".join(f"ip4:10.{n}.0.0/16" for n in range(12))
 LIMITS = {"dkim rsa 6 KB": 250, "dkim rsa 1 MB": 6000, "sign rsa 6 KB": 500}
-"""Microseconds that issue 3 allows."""
+"""Microseconds that were asked for."""
+HOLD = 50_000
+"""Microseconds that nothing may hold the loop."""
 
 
 def letter(size: int) -> bytes:
@@ -52,6 +54,18 @@ async def clock(name: str, call: Callable[[], Awaitable[object]], times: int) ->
         spent.append((time.process_time_ns() - begin) / 1000)
     limit = f"  (limit {LIMITS[name]})" if name in LIMITS else ""
     print(f"{name:28} {statistics.median(spent):10.1f} us{limit}")
+
+
+async def longest_hold(work: Awaitable[object]) -> float:
+    """How long the loop stood still for everybody else meanwhile, in microseconds."""
+    held = 0.0
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        begin = time.perf_counter()
+        await asyncio.sleep(0)
+        held = max(held, time.perf_counter() - begin)
+    await task
+    return held * 1e6
 
 
 async def main() -> None:
@@ -81,6 +95,10 @@ async def main() -> None:
             return signer.sign(plain, NOW)
 
         await clock(f"sign {kind} 6 KB", sign, 200)
+    large = letter(50 << 20)
+    message = arrive(signers["rsa"].sign(large, NOW) + large)
+    held = await longest_hold(verify(message, resolver, 5))
+    print(f"{'dkim rsa 50 MB, longest hold':28} {held:10.1f} us  (limit {HOLD})")
     signed = signers["rsa"].sign(letter(6_000), NOW) + letter(6_000)
     message = arrive(signed)
 
