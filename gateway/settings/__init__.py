@@ -128,7 +128,7 @@ class Settings(Value):
     outbound: str = ""
     """The next hop for mail of our own; default: the one called `outbound`, else a site's own."""
     administrator: EmailAddress | None = None
-    """Who is told of trouble, and gets postmaster@ and abuse@ of every site."""
+    """Who is told of trouble, and gets postmaster@ and abuse@ where no route names them."""
     secret: SecretStr | tuple[SecretStr, ...] | None = None
     """Signs our Message-IDs: the first signs, all verify. Absent: made and kept in the store."""
     templates: Path = Path("templates")

@@ -202,7 +202,7 @@ class Site(Value):
     recipients: Recipients = Recipients()
     """Whom we know there."""
     aliases: dict[EmailAddress, EmailAddress] = Field(default_factory=dict)
-    """Other names of a mailbox: `{help@shop.example: support@shop.example}`."""
+    """Other names of a mailbox, which gets it: `{help@shop.example: support@shop.example}`."""
     calls: Calls = Calls()
     """Whom we phone."""
     tags: Tags = Tags()
