@@ -114,7 +114,6 @@ class Gateway:
             bounds=parts.bounds,
             hops=parts.settings.limits.received,
             recall_limit=parts.settings.limits.recall,
-            clock=clock.now,
             kept=self.relay.wake,
             count=counted if parts.settings.dmarc_reports else None,
         )

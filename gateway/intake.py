@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 from gateway.journal import Journal
@@ -66,7 +66,6 @@ class Intake:
         bounds: Bounds,
         hops: int,
         recall_limit: timedelta,
-        clock: Callable[[], datetime],
         kept: Callable[[], None],
         count: Count | None = None,
     ) -> None:
@@ -82,7 +81,6 @@ class Intake:
         self._bounds = bounds
         self._hops = hops
         self._recall_limit = recall_limit.total_seconds()
-        self._clock = clock
         self._kept = kept
         self._count = count
 
@@ -113,7 +111,7 @@ class Intake:
             return self._turn_away(arrival, TOO_MANY_HOPS, "loop")
         letters, plan = await self.judge(message)
         if plan.reply is not None:
-            await self._count_refused(plan)
+            await self._count_refused(arrival, plan)
             return self._turn_away(arrival, plan.reply, "policy")
         left_out = await self._store.keep(arrival, letters, plan)
         self._kept()
@@ -121,11 +119,14 @@ class Intake:
         return Reply.accepted(arrival.queue_id)
 
     async def judge(self, message: Message) -> tuple[Sequence[Letter], Plan]:
-        """Everything between parse and keep; `release.py` takes the same steps with a raw hold."""
+        """Everything between parse and keep; `release.py` takes the same steps with a raw hold.
+
+        All of it as of the final dot, so that `explain` comes to the same times.
+        """
         history = await self.recall(message)
         verdicts, seconds = await self._pipeline.examine(message)
         self._journal.examined(message.arrival, verdicts, seconds)
-        plan = self._router.plan(message, verdicts, history, self._clock())
+        plan = self._router.plan(message, verdicts, history, message.arrival.time)
         if self._count is not None:
             plan = replace(plan, dmarc=self._count(message, verdicts, plan.action))
         if plan.turns_away:
@@ -133,11 +134,11 @@ class Intake:
         letters, plan = self._composer.compose(message, verdicts, plan, history)
         return await self._sealer.seal(message, verdicts, letters), plan
 
-    async def _count_refused(self, plan: Plan) -> None:
+    async def _count_refused(self, arrival: Arrival, plan: Plan) -> None:
         """A report also tells what was turned away; a count is worth no trouble."""
         if plan.dmarc is not None:
             try:
-                await self._store.record_dmarc(plan.dmarc, self._clock())
+                await self._store.record_dmarc(plan.dmarc, arrival.time)
             except StoreError as error:
                 self._journal.trouble("store", error)
 
@@ -145,7 +146,7 @@ class Intake:
         """Who this is; a slow or silent store leaves the history empty and says so."""
         try:
             async with asyncio.timeout(self._recall_limit):
-                return await self._store.recall(message, self._clock())
+                return await self._store.recall(message, message.arrival.time)
         except TimeoutError:
             return History(missing="timeout")
         except StoreError as error:

@@ -43,7 +43,6 @@ class Room:
                 "bounds": parts.bounds,
                 "hops": 50,
                 "recall_limit": timedelta(seconds=5),
-                "clock": lambda: NOW,
                 "kept": self._wake,
                 **changes,
             }
@@ -76,6 +75,17 @@ async def test_250_names_the_id_under_which_it_is_kept(room):
     assert (kept["sites"], kept["rules"], kept["action"]) == (["shop"], ["rest"], "deliver")
     assert here.facts("acknowledgement") == [{"id": "QID1", "site": "shop", "reason": "ok"}]
     assert bytes((await here.store.original("QID1")).content) == LETTER
+
+
+async def test_times_run_from_the_final_dot(room):
+    calling = {"routes": [{"to": "*", "acknowledge": "received", "answer_within": "4h",
+                           "call": "always"}]}  # fmt: skip
+    here = room(settings={"shop": calling})
+    await here.intake.accept(arrival())
+    (call,) = await here.store.calls()
+    assert (call.opened, call.due) == (NOW, NOW + timedelta(minutes=30))
+    letter = next(j for j in await here.store.claim(NOW, 10) if j.kind == "letter")
+    assert b"promise=2026-11-24T17:00:00Z" in letter.prefix
 
 
 async def test_a_copy_is_kept_and_not_answered_again(room):
