@@ -153,7 +153,8 @@ class PhraseTable:
                 continue
             slots = np.minimum(known.searchsorted(hashes), len(known) - 1)
             hits = np.flatnonzero(known[slots] == hashes)
-            found.extend((int(starts[hit]), length, values[slots[hit]]) for hit in hits)
+            where = zip(starts[hits].tolist(), slots[hits].tolist(), strict=True)
+            found += [(start, length, values[slot]) for start, slot in where]
         return found[::-1]
 
 

@@ -51,16 +51,16 @@ STYLE = (
 """How a text is written: facts for every head."""
 
 MAIL = (
-    "no words", "under 10 words", "under 30 words", "under 100 words", "over 400 words",
     "no link", "one link", "2-3 links", "4-10 links", "over 10 links",
     "link text names another host", "link to a bare address", "link with a user part",
     "link to an odd port", "punycode link", "all links on one foreign host",
     "links to the author's domain", "link shortener", "link on a free hosting domain",
-    "hidden text", "invisible letters", "letters of mixed alphabets in a word",
-    "form in HTML", "several images in HTML", "attachment", "attached HTML",
-    "attached archive or program", "attached document",
+    "rare ending of a link's host", "hidden text", "invisible letters",
+    "letters of mixed alphabets in a word", "form in HTML", "several images in HTML",
+    "attached HTML", "attached archive or program",
     "author name is another address", "author name names a brand of another domain",
-    "reply-to at another domain", "several authors",
+    "author name is in the author's domain", "author domain looks made up",
+    "rare ending of the author's domain", "reply-to at another domain", "several authors",
     "recipient address in subject", "recipient address in text",
 )  # fmt: skip
 """What a message is like beside its words: facts for the spam head only (see mail_facts.py)."""
@@ -169,23 +169,20 @@ class Reader:
         meanings = known.meanings[words]
         starts = np.flatnonzero(known.begins[words[:-1]] & known.continues[words[1:]])
         found: list[tuple[int, int, int]] = []
+        taken = bytearray(len(words))
         for position, length, concepts in known.phrases.find(known.keys[words], starts):
-            inside = meanings[position : position + length]
-            if (inside[:, 0] != _TAKEN).all():
-                inside[:] = _TAKEN
+            if not any(taken[position : position + length]):
+                taken[position : position + length] = b"\1" * length
                 found += [(position, length, concept) for concept in concepts[:2]]
+        meanings[np.frombuffer(taken, np.bool_)] = -1
         phrases = np.array(found, np.int32).reshape(-1, 3)
-        alone = np.argwhere(meanings >= 0)
+        alone, which = np.nonzero(meanings >= 0)
         single = np.ones((len(alone), 3), np.int32)
-        single[:, 0] = alone[:, 0]
-        single[:, 2] = meanings[alone[:, 0], alone[:, 1]]
+        single[:, 0] = alone
+        single[:, 2] = meanings[alone, which]
         events = np.concatenate([single, phrases])
         events = events[events[:, 0].argsort(kind="stable")]
         return events[:, :2], events[:, 2]
-
-
-_TAKEN = -2
-"""Marks words that belong to a phrase already found."""
 
 
 def piece_columns(hashes: Hashes) -> Columns:

@@ -42,7 +42,13 @@ def message_of(raw: bytes) -> Message:
     """A Message of stored octets, read as on arrival; for training and evaluation."""
     content = raw.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     return parse(
-        Arrival("TRAIN", datetime(2000, 1, 1, tzinfo=UTC), Session(""), Envelope("", ()), content)
+        Arrival(
+            "TRAIN",
+            datetime(2000, 1, 1, tzinfo=UTC),
+            Session(""),
+            Envelope("", ()),
+            content,
+        )
     )
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.learning.scorer import Scorer, Scores
+import numpy as np
+
+from gateway.learning.scorer import Logits, Scorer, Scores, sigmoid, softmax
 
 TONES = ("irate", "upset", "neutral", "pleased")
+SHORT = 25
+"""Fewer words than this, the subject's included, are a short text."""
 URGENT, REFUSED = 0.5, 0.5
 """Where yes begins when the model does not say."""
 
@@ -48,10 +52,17 @@ def reasons(scorer: Scorer, scores: Scores, tone: str) -> list[str]:
     return []
 
 
+def _logits(scores: Scores, head: str) -> Logits:
+    """Of a text of a line or two the mean with what public texts of a line or two teach."""
+    if scores.words < SHORT and f"{head}_short" in scores.heads:
+        return np.asarray((scores.heads[head] + scores.heads[f"{head}_short"]) / 2, np.float32)
+    return scores.heads[head]
+
+
 def _tones(scores: Scores) -> dict[str, float]:
     """Irate and upset share what is negative."""
-    negative, neutral, pleased = scores.softmax("mood")
-    anger = scores.sigmoid("anger")
+    negative, neutral, pleased = softmax(_logits(scores, "mood"))
+    anger = sigmoid(float(_logits(scores, "anger")[0]))
     return {
         "irate": negative * anger,
         "upset": negative * (1 - anger),

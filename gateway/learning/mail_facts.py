@@ -44,29 +44,14 @@ _BROKEN = re.compile("[a-z][\u200b-\u200f\u2060-\u2064\ufeff\u034f]+[a-z]")
 _MIXED = re.compile(r"[A-Za-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][A-Za-z]")
 _PROGRAMS = (".zip", ".rar", ".7z", ".iso", ".img", ".exe", ".js", ".vbs", ".scr", ".lnk", ".bat",
              ".cab", ".gz", ".ace", ".jar", ".one", ".xlsm", ".docm")  # fmt: skip
-_DOCUMENTS = (".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".rtf", ".odt")
 LINKS_READ = 60
 
 
 def columns(message: Message, read: Input) -> Columns:
     """Numbers of the MAIL facts that hold for a message, in order."""
-    names = {*_length(read), *_links(message, read), *_letters(read), *_carried(message),
+    names = {*_links(message, read), *_letters(read), *_carried(message),
              *_sender(message, read)}  # fmt: skip
     return np.array(sorted(_NUMBERS[name] for name in names), np.int32)
-
-
-def _length(read: Input) -> Iterable[str]:
-    words = read.reading.text.count(" ") + read.reading.text.count("\n") + 1
-    if not read.reading.text.strip():
-        yield "no words"
-    elif words < 10:
-        yield "under 10 words"
-    elif words < 30:
-        yield "under 30 words"
-    elif words < 100:
-        yield "under 100 words"
-    elif words > 400:
-        yield "over 400 words"
 
 
 def _links(message: Message, read: Input) -> Iterable[str]:
@@ -95,6 +80,8 @@ def _links(message: Message, read: Input) -> Iterable[str]:
         yield "all links on one foreign host"
     if owners & _SHORTENERS:
         yield "link shortener"
+    if any(_rare(host) for host in hosts):
+        yield "rare ending of a link's host"
     if any(host.endswith(_FREE_HOSTING) for host in hosts):
         yield "link on a free hosting domain"
 
@@ -154,18 +141,16 @@ def _carried(message: Message) -> Iterable[str]:
         yield "several images in HTML"
     for attachment in message.attachments[:20]:
         name = attachment.filename.lower()
-        yield "attachment"
         if name.endswith((".htm", ".html", ".shtml", ".svg")):
             yield "attached HTML"
         elif name.endswith(_PROGRAMS):
             yield "attached archive or program"
-        elif name.endswith(_DOCUMENTS):
-            yield "attached document"
 
 
 def _sender(message: Message, read: Input) -> Iterable[str]:
     if len(message.authors) != 1:
-        yield "several authors"
+        if message.authors:
+            yield "several authors"
         return
     author = message.authors[0]
     name, owner = author.name.lower(), _owner(author.domain)
@@ -176,9 +161,53 @@ def _sender(message: Message, read: Input) -> Iterable[str]:
         yield "author name names a brand of another domain"
     if message.reply_to and all(_owner(reply.domain) != owner for reply in message.reply_to):
         yield "reply-to at another domain"
+    yield from _names(author.name, author.address)
     ours = {to.address.lower() for to in message.to[:10]} - {""}
     subject, text = message.subject.lower(), read.reading.text[:4000].lower()
     if any(address in subject for address in ours):
         yield "recipient address in subject"
     if any(address in text for address in ours):
         yield "recipient address in text"
+
+
+_COMMON = frozenset(
+    (
+        "com",
+        "org",
+        "net",
+        "edu",
+        "gov",
+        "mil",
+        "int",
+        "eu",
+        "info",
+        "io",
+        "co",
+        "biz",
+        "example",
+    )
+)
+
+
+def _rare(host: str) -> bool:
+    """Whether a host ends in none of the old endings and no country's."""
+    ending = host.rpartition(".")[2]
+    return bool(ending) and ending.isalpha() and len(ending) > 2 and ending not in _COMMON
+
+
+def _names(name: str, address: str) -> Iterable[str]:
+    """Whether name, local part and domain of an author look as if they belonged together."""
+    domain = address.lower().rpartition("@")[2]
+    label = _owner(domain).partition(".")[0]
+    if (len(label) > 2 and _squeezed(label) in _squeezed(name)) or any(
+        len(word) > 3 and word in label for word in _WORD.findall(name.lower())
+    ):
+        yield "author name is in the author's domain"
+    if sum(c.isdigit() for c in label) > 1 or label.count("-") > 1 or len(label) > 22:
+        yield "author domain looks made up"
+    if _rare(domain):
+        yield "rare ending of the author's domain"
+
+
+def _squeezed(text: str) -> str:
+    return "".join(c for c in text.lower() if c.isalnum())

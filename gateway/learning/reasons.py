@@ -9,13 +9,24 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.learning.features import PAIR_VALUE, Reader, TextFeatures, piece_columns, unit
+from gateway.learning.features import (
+    PAIR_VALUE,
+    Reader,
+    TextFeatures,
+    piece_columns,
+    unit,
+)
 from gateway.learning.words import split
 
 LONGEST_RUN = 6
 MOST = 4
 WEAKEST = 0.12
 """Runs that move the logit by less are no reason."""
+EDGE = 0.5
+"""The first and last word of a run carry at least this much of its mean."""
+FEWEST_LETTERS = 7
+"""A reason shorter than this ("you", "the") explains nothing."""
+LENGTH_COST = 0.02
 
 
 class Phrases:
@@ -36,9 +47,10 @@ class Phrases:
             if shares[start] <= 0:
                 continue
             for end in range(start + 1, min(start + LONGEST_RUN, len(words)) + 1):
-                if shares[end - 1] > 0:
-                    worth = float(shares[start:end].sum()) - 0.02 * (end - start)
-                    runs.append((worth, start, end))
+                worth = float(shares[start:end].sum())
+                least = EDGE * worth / (end - start)
+                if shares[start] >= least and shares[end - 1] >= least:
+                    runs.append((worth - LENGTH_COST * (end - start), start, end))
         return self._best(runs, words)
 
     def _best(self, runs: list[tuple[float, int, int]], words: list[bytes]) -> list[str]:
@@ -50,7 +62,7 @@ class Phrases:
             if taken.isdisjoint(range(start, end)):
                 taken.update(range(start, end))
                 phrase = _plain(words[start:end])
-                if phrase and phrase not in chosen:
+                if len(phrase) >= FEWEST_LETTERS and phrase not in chosen:
                     chosen.append(phrase)
         return chosen
 

@@ -53,7 +53,9 @@ def _page(found: Evaluation) -> Iterator[str]:
     yield "</html>"
 
 
-def _questions(found: Evaluation) -> Iterator[tuple[str, measures.Truth, measures.Chances]]:
+def _questions(
+    found: Evaluation,
+) -> Iterator[tuple[str, measures.Truth, measures.Chances]]:
     """Each yes-or-no question of the evaluation with both answers in it."""
     if found.kind == "spam":
         rows = [(o.sample.label == "spam", o.spam) for o in found.scored]

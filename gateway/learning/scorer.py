@@ -48,36 +48,44 @@ class Scores:
     def sigmoid(self, head: str) -> float:
         """The probability of a yes-or-no head; 0 when no loaded model has it."""
         logits = self.heads.get(head)
-        return 0.0 if logits is None else _sigmoid(float(logits[0]))
+        return 0.0 if logits is None else sigmoid(float(logits[0]))
 
     def softmax(self, head: str) -> tuple[float, ...]:
-        logits = self.heads[head]
-        powers = np.exp(logits.astype(np.float64) - float(logits.max()))
-        return tuple(float(p) for p in powers / powers.sum())
+        return softmax(self.heads[head])
 
 
-def _sigmoid(logit: float) -> float:
+def sigmoid(logit: float) -> float:
     return float(1 / (1 + np.exp(-np.clip(logit, -60, 60))))
+
+
+def softmax(logits: Logits) -> tuple[float, ...]:
+    powers = np.exp(logits.astype(np.float64) - float(logits.max()))
+    return tuple(float(p) for p in powers / powers.sum())
 
 
 class Scorer:
     """All heads of the loaded models over one vocabulary. Safe to call from several threads."""
 
     def __init__(self, models: Mapping[str, Model]) -> None:
-        self.models = dict(models)
-        self._heads: list[tuple[str, Head, int]] = []
-        stacked: list[NDArray[np.float32]] = []
-        first = 0
-        for kind, one in self.models.items():
-            self._heads += [(kind, head, first + head.first) for head in one.heads]
-            stacked.append(np.asarray(one.weights, np.float32))
-            first += one.weights.shape[1]
-        self._weights = np.ascontiguousarray(np.hstack(stacked))
-        self._intercepts = np.concatenate([one.intercepts for one in self.models.values()])
+        self.models: dict[str, Model] = {}
         self._reader = Reader(concepts.shipped())
-        self._sums = _WordSums(self._weights, self._reader)
         self._lock = threading.Lock()
+        self.join(models)
         self.score = once_per_message(self._score)
+
+    def join(self, models: Mapping[str, Model]) -> None:
+        """Set the weights of more models beside those already here. For start-up only."""
+        with self._lock:
+            self.models |= models
+            self._heads: list[tuple[str, Head, int]] = []
+            first = 0
+            for kind, one in self.models.items():
+                self._heads += [(kind, head, first + head.first) for head in one.heads]
+                first += one.weights.shape[1]
+            stacked = [np.asarray(one.weights, np.float32) for one in self.models.values()]
+            self._weights = np.ascontiguousarray(np.hstack(stacked))
+            self._intercepts = np.concatenate([one.intercepts for one in self.models.values()])
+            self._sums = _WordSums(self._weights, self._reader)
 
     @classmethod
     def load(cls, models: Mapping[str, str | Path]) -> Scorer:
@@ -170,6 +178,22 @@ class _WordSums:
             self._pieces[number] = self._weights.take(columns, axis=0).sum(0)
             self._counts[number] = len(columns)
         self._known = len(vocabulary)
+
+
+class Pool:
+    """Gives every filter of one configuration the same Scorer, whichever model each asks for."""
+
+    def __init__(self) -> None:
+        self._scorer: Scorer | None = None
+
+    def load(self, models: Mapping[str, str]) -> Scorer:
+        """By head group a shipped name or a path; raises ModelError or FileNotFoundError."""
+        found = {kind: model.load(shipped.named("models", name)) for kind, name in models.items()}
+        if self._scorer is None:
+            self._scorer = Scorer(found)
+        else:
+            self._scorer.join(found)
+        return self._scorer
 
 
 @lru_cache(maxsize=8)

@@ -18,12 +18,12 @@ from gateway.learning import corpus, train_spam, train_tone
 from gateway.learning.concepts import shipped
 from gateway.learning.corpus import Sample
 from gateway.learning.features import Reader
-from gateway.learning.input import message_of_text, read_input
+from gateway.learning.input import message_of, message_of_text, read_input
 from gateway.learning.linear import Array, Linear, chances
 from gateway.learning.matrix import Progress, build, silent
 from gateway.learning.model import Head, Model
 
-REFUSED_LEAST = 0.4
+REFUSED_LEAST = 0.1
 """No wish to be left alone is read from less, however few refusals there were to learn from."""
 KINDS = ("spam", "tone")
 NON_COMMERCIAL = ("airline_tweets", "phishing_pot", "synthetic_tickets")
@@ -75,6 +75,7 @@ def _spam(samples: Sequence[Sample], progress: Progress) -> Model:
 
 
 def _tone(samples: Sequence[Sample], progress: Progress) -> Model:
+    samples = [s for s in samples if s.label != "ham"]
     reader = Reader(shipped())
     rows = build((own_words(s) for s in samples), len(samples), progress)
     heads: list[Head] = []
@@ -101,13 +102,15 @@ def _thresholds(name: str, found: Array, answers: NDArray[np.int_]) -> dict[str,
         return {"urgent": train_tone.threshold(found[:, 0], answers == 1)}
     if name == "asked":
         refused = train_tone.ASKED.index("refused")
-        line = train_tone.threshold(found[:, refused], answers == refused)
+        line = train_tone.threshold(found[:, refused], answers == refused, 2.0)
         return {"refused": max(line, REFUSED_LEAST)}
     return {}
 
 
 def own_words(sample: Sample) -> str:
     """What the tone heads read of a sample, by the way of real mail where it may be quoted."""
+    if sample.raw:
+        return read_input(message_of(sample.raw)).tone
     if sample.source == train_tone.LETTERS:
         return read_input(message_of_text(sample.subject, sample.text)).tone
     return f"{sample.subject}\n{sample.text}"

@@ -9,6 +9,7 @@ stands beside it as ham, in every language, and the scale is set so that the sit
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -23,15 +24,17 @@ from gateway.learning.input import message_of, message_of_text, read_input
 from gateway.learning.linear import Array, Calibration, Linear
 from gateway.learning.matrix import Builder, Progress, scales, silent
 
-STRENGTH = 3.0
-CONCEPT_SCALE, STYLE_SCALE, MAIL_SCALE = 0.5, 0.1, 0.3
+STRENGTH = 10.0
+WORD_SCALE, CONCEPT_SCALE, STYLE_SCALE, MAIL_SCALE = 2.0, 0.5, 0.1, 0.3
 FOLDS = 5
 SPAM_AT = 0.9
 """The probability at which sites call it spam unless they say otherwise."""
 CUSTOMER_BUDGET, MAIL_BUDGET = 0.001, 0.005
 """How many of customers' texts, and of other good mail, may be called spam."""
-CUSTOMER_SHARE = 0.5
+CUSTOMER_SHARE = 0.3
 """How much of the weight of ham customers' texts have together."""
+SMALL_SOURCES = 0.3
+"""A sample weighs (size of its source) ** -0.3: a small mailbox is not drowned by a large one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,11 @@ def read_samples(samples: Iterable[Sample], progress: Progress = silent, total: 
         if done % 200 == 0:
             progress("reading messages", done, total)
     return Taught(
-        builder.matrix(), np.array(answers), np.array(customer), tuple(sources), np.array(folds)
+        builder.matrix(),
+        np.array(answers),
+        np.array(customer),
+        tuple(sources),
+        np.array(folds),
     )
 
 
@@ -78,6 +85,7 @@ def scale(layout: Layout) -> NDArray[np.float32]:
     return scales(
         layout.width,
         (
+            (0, layout.words, WORD_SCALE),
             (layout.words, layout.facts, CONCEPT_SCALE),
             (layout.facts, layout.mail, STYLE_SCALE),
             (layout.mail, layout.width, MAIL_SCALE),
@@ -87,7 +95,8 @@ def scale(layout: Layout) -> NDArray[np.float32]:
 
 def weights(taught: Taught) -> Array:
     """Ham and spam weigh the same; of ham, customers' texts take their share together."""
-    weight = np.ones(len(taught.answers))
+    sizes = Counter(taught.sources)
+    weight = np.array([sizes[source] ** -SMALL_SOURCES for source in taught.sources])
     spam = taught.answers == 1
     for chosen, share in (
         (spam, 1.0),
@@ -95,7 +104,7 @@ def weights(taught: Taught) -> Array:
         (~spam & ~taught.customer, 1 - CUSTOMER_SHARE),
     ):
         if chosen.any():
-            weight[chosen] = share * len(weight) / 2 / chosen.sum()
+            weight[chosen] *= share * len(weight) / 2 / weight[chosen].sum()
     return weight
 
 
@@ -106,6 +115,8 @@ def learn(taught: Taught, layout: Layout, progress: Progress = silent) -> tuple[
     for fold in range(FOLDS):
         progress("spam: cross-validation", fold, FOLDS + 1)
         test = taught.folds == fold
+        if not test.any() or len(set(taught.answers[~test].tolist())) < 2:
+            continue
         head = linear.fit(
             taught.rows[~test], taught.answers[~test], weight[~test], scaled, STRENGTH
         )

@@ -25,7 +25,12 @@ _LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"]+|[\w.+-]{1,64}@[\w.-]{1,255}")
 _QUOTES = "’‘`´ʼ＇"
 _INVISIBLE = frozenset(
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u3164\ufeff\uffa0"
-    + "".join(map(chr, [*range(0x180B, 0x180F), *range(0x200B, 0x2010), *range(0x202A, 0x202F)]))
+    + "".join(
+        map(
+            chr,
+            [*range(0x180B, 0x180F), *range(0x200B, 0x2010), *range(0x202A, 0x202F)],
+        )
+    )
     + "".join(map(chr, [*range(0x2060, 0x2070), *range(0xFE00, 0xFE10)]))
 )
 """What no reader sees and spammers put inside words."""

@@ -17,7 +17,7 @@ from gateway.learning import model
 from gateway.learning.input import message_of, message_of_text, read_input
 from gateway.learning.matrix import build
 from gateway.learning.model import Head, Model, ModelError
-from gateway.learning.scorer import Scorer, load_shared
+from gateway.learning.scorer import Pool, Scorer, load_shared
 
 TEXTS = [
     ("irate", "You lied to me and nobody answers. This is a disgrace, I want my money back!!"),
@@ -197,3 +197,14 @@ def test_hidden_letters_do_not_hide_words() -> None:
     plain = read_input(message_of_text("Offer", "claim your prize now"))
     hidden = read_input(message_of_text("Offer", "сlaim yоur prize now"))
     assert hidden.spam == plain.spam
+
+
+def test_a_pool_gives_every_filter_the_same_scorer() -> None:
+    pool = Pool()
+    first = pool.load({"spam": "spam"})
+    second = pool.load({"tone": "tone"})
+    assert first is second
+    message = message_of_text("Refund", "I am still waiting for my refund. Please call me.")
+    both = Scorer.load({name: shipped.find("models", name) for name in ("spam", "tone")})
+    for head, logits in both.score(message).heads.items():
+        assert first.score(message).heads[head] == pytest.approx(logits, abs=1e-4)
