@@ -23,6 +23,7 @@ Positions = NDArray[np.intp]
 LONGEST_PHRASE = 4
 _MIX = np.uint32(0x9E3779B1)
 _SPREAD = np.uint32(0x85EBCA6B)
+_HALF = np.uint32(16)
 
 
 def fold(word: bytes) -> bytes:
@@ -124,6 +125,10 @@ class PhraseTable:
     def __init__(self, concepts: Concepts) -> None:
         self.firsts = {phrase[0] for phrase in concepts.phrases}
         self.others = {word for phrase in concepts.phrases for word in phrase[1:]}
+        # Most words that could begin a phrase do not: two words are tried against a bitmap first.
+        self._openings = np.zeros(1 << 16, np.bool_)
+        for phrase in concepts.phrases:
+            self._openings[_phrase_hash(phrase[:2]) >> 16] = True
         self._keys: list[Hashes] = []
         self._values: list[list[tuple[int, ...]]] = []
         for length in range(2, LONGEST_PHRASE + 1):
@@ -139,9 +144,11 @@ class PhraseTable:
         """Phrases in a text, longest first: `(position, words, concepts)`; they may overlap.
 
         `keys` is the phrase key hash of each word of the text, `starts` the positions of words
-        that begin some phrase.
+        that begin some phrase, none of them the last.
         """
         found: list[tuple[int, int, tuple[int, ...]]] = []
+        likely = self._openings[mix(keys[starts], keys[starts + 1]) >> _HALF]
+        starts = starts[likely]
         hashes = keys[starts]
         for length, known, values in zip((2, 3, 4), self._keys, self._values, strict=True):
             inside = starts < len(keys) - length + 1

@@ -166,7 +166,7 @@ class Reader:
         Words inside a phrase that means something do not count by themselves.
         """
         known = self.vocabulary
-        meanings = known.meanings[words]
+        first, second = known.first[words], known.second[words]
         starts = np.flatnonzero(known.begins[words[:-1]] & known.continues[words[1:]])
         found: list[tuple[int, int, int]] = []
         taken = bytearray(len(words))
@@ -174,12 +174,12 @@ class Reader:
             if not any(taken[position : position + length]):
                 taken[position : position + length] = b"\1" * length
                 found += [(position, length, concept) for concept in concepts[:2]]
-        meanings[np.frombuffer(taken, np.bool_)] = -1
+        free = ~np.frombuffer(taken, np.bool_)
         phrases = np.array(found, np.int32).reshape(-1, 3)
-        alone, which = np.nonzero(meanings >= 0)
-        single = np.ones((len(alone), 3), np.int32)
-        single[:, 0] = alone
-        single[:, 2] = meanings[alone, which]
+        one, two = np.flatnonzero(free & (first >= 0)), np.flatnonzero(free & (second >= 0))
+        single = np.ones((len(one) + len(two), 3), np.int32)
+        single[:, 0] = np.concatenate([one, two])
+        single[:, 2] = np.concatenate([first[one], second[two]])
         events = np.concatenate([single, phrases])
         events = events[events[:, 0].argsort(kind="stable")]
         return events[:, :2], events[:, 2]

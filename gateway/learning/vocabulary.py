@@ -38,8 +38,10 @@ class Vocabulary:
         """Whether some phrase begins with it."""
         self.continues = np.zeros(limit, np.bool_)
         """Whether it stands in some phrase after the first word."""
-        self.meanings = np.full((limit, 2), -1, np.int16)
-        """Up to two concepts of the word by itself."""
+        self.first = np.full(limit, -1, np.int16)
+        """The concept of the word by itself, -1 for none."""
+        self.second = np.full(limit, -1, np.int16)
+        """The other concept of the few words that have two."""
         self.pieces: list[NDArray[np.uint32]] = []
         """Hashes of the word's pieces."""
 
@@ -49,7 +51,7 @@ class Vocabulary:
     def read(self, words: list[bytes]) -> Numbers:
         """The number of each word, new ones learned on the way."""
         try:
-            return np.fromiter(map(self._numbers.__getitem__, words), np.int32, len(words))
+            return np.array(list(map(self._numbers.__getitem__, words)), np.int32)
         except KeyError:
             new = [word for word in dict.fromkeys(words) if word not in self._numbers]
         if len(self) + len(new) > self.limit:
@@ -63,7 +65,8 @@ class Vocabulary:
     def _forget(self) -> None:
         self._numbers.clear()
         self.pieces.clear()
-        self.meanings.fill(-1)
+        self.first.fill(-1)
+        self.second.fill(-1)
         self.generation += 1
 
     def _learn(self, word: bytes) -> None:
@@ -75,8 +78,10 @@ class Vocabulary:
         self.keys[number] = zlib.crc32(key)
         self.begins[number] = key in self.phrases.firsts
         self.continues[number] = key in self.phrases.others
-        meanings = self.concepts.of_word(folded)[:2]
-        self.meanings[number, : len(meanings)] = meanings
+        for slot, concept in zip(
+            (self.first, self.second), self.concepts.of_word(folded), strict=False
+        ):
+            slot[number] = concept
         self.pieces.append(_pieces(form.decode("utf-8", "ignore")))
         self._numbers[word] = number
 
