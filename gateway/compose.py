@@ -26,6 +26,9 @@ from gateway.stamp import Stamper
 from gateway.text import read
 from gateway.verdict import Verdicts
 
+AUTOMATIC = frozenset({"null_sender", "auto_submitted", "auto_reply", "bounce"})
+"""Reasons that tell a program's mail: an out-of-office or a bounce changes no count."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -196,7 +199,8 @@ class Composer:
             proven=group.decision.aligned,
             message_id=message.message_id,
             conversation=conversation,
-            counts=history.counts(group.decision),
+            counts=not AUTOMATIC & set(group.acknowledgement.reasons)
+            and history.counts(group.decision),
             tone=group.decision.tone,
             irate=group.decision.irate,
             phone=group.call.phone,

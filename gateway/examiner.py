@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_ISREG
 from time import perf_counter
 from typing import Any
 
@@ -27,6 +28,8 @@ from gateway.store import Store
 from gateway.store.opening import open_store, store_path
 from gateway.verdict import JSON
 
+LARGEST = 256 << 20
+"""Octets of a file that is explained."""
 NO_SECRET = (b"explain",)
 """Without a store no Message-ID can be proven ours; an own-looking one still means silence."""
 
@@ -40,9 +43,9 @@ def read_request(asked: Mapping[str, Any], folder: Path, now: datetime) -> Arriv
     if not isinstance(path, str):
         return "the request names no path"
     try:
-        octets = (folder / path).read_bytes()
+        octets = _octets(folder / path)
     except (OSError, ValueError) as error:
-        return f"cannot be read: {getattr(error, 'strerror', None) or 'bad path'}"
+        return f"cannot be read: {getattr(error, 'strerror', None) or error}"
     at = asked.get("now")
     try:
         time = datetime.fromisoformat(at) if isinstance(at, str) else now
@@ -50,6 +53,16 @@ def read_request(asked: Mapping[str, Any], folder: Path, now: datetime) -> Arriv
         return "now: not an ISO 8601 time"
     time = time if time.tzinfo else time.replace(tzinfo=UTC)
     return _arrival(with_crlf(octets), asked, time)
+
+
+def _octets(path: Path) -> bytes:
+    """A plain file's; a device or a pipe might never end. Raises OSError, ValueError."""
+    found = path.stat()
+    if not S_ISREG(found.st_mode):
+        raise ValueError("not a plain file")
+    if found.st_size > LARGEST:
+        raise ValueError(f"larger than {LARGEST >> 20} MB")
+    return path.read_bytes()
 
 
 def with_crlf(octets: bytes) -> bytes:

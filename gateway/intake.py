@@ -95,9 +95,8 @@ class Intake:
         try:
             with self._suspects.examining(digest):
                 return await self._take(arrival)
-        except NoSpaceError as error:
-            self._journal.trouble("store", error, arrival.queue_id)
-            return NO_SPACE
+        except NoSpaceError:
+            return self._turn_away(arrival, NO_SPACE, "no space")
         except StoreError as error:
             self._journal.trouble("store", error, arrival.queue_id)
             return OUR_TROUBLE

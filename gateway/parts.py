@@ -16,7 +16,7 @@ from gateway.filters.loading import load
 from gateway.identity.signing import Signer
 from gateway.identity.standing import mute_domains
 from gateway.journal import Journal
-from gateway.learning.scorer import load_shared
+from gateway.learning.scorer import Pool
 from gateway.parse import Bounds
 from gateway.pipeline import Pipeline
 from gateway.resolver import Resolver
@@ -131,7 +131,7 @@ def _services(settings: Settings, resolver: Resolver) -> Services:
     limits = settings.limits
     return Services(
         resolver=resolver,
-        load_scorer=load_shared,
+        load_scorer=Pool().load,
         hostname=settings.hostname,
         trusted_sealers=settings.trusted_sealers,
         organisational_domain=settings.organisational_domain,

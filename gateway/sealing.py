@@ -14,7 +14,7 @@ from gateway.identity.dkim.canonical import canonical
 from gateway.identity.signing import Signer
 from gateway.message import Field, Message
 from gateway.plan import Letter
-from gateway.stamp import METHODS, is_ours, signed_names, tagged_subject
+from gateway.stamp import FOLD_GUARD, METHODS, is_ours, signed_names, tagged_subject
 from gateway.verdict import AuthResult, Verdicts
 
 
@@ -49,7 +49,8 @@ class Sealer:
             _statements(verdicts),
             message.arrival.time,
         )
-        return replace(letter, prefix=letter.prefix + arc)
+        guard = FOLD_GUARD if letter.prefix.endswith(FOLD_GUARD) else b""
+        return replace(letter, prefix=letter.prefix.removesuffix(FOLD_GUARD) + arc + guard)
 
     def _as_it_leaves(self, message: Message, letter: Letter) -> list[Field]:
         """The message's own fields, from the top down, as the next hop gets them."""

@@ -25,6 +25,8 @@ PRIORITY_FIELDS = frozenset({"importance", "x-priority", "x-msmail-priority", "p
 SUBJECT_TOKEN = "GW_CALL"  # noqa: S105 - a word for mail filters, no secret
 METHODS = ("spf", "dkim", "dmarc", "arc")
 FOLD_AT = 78
+FOLD_GUARD = b"X-Gateway-Note: the message begins with a folded line\r\n"
+"""Stands between our fields and a first line that would continue the last of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,11 @@ class Stamper:
         if subject:
             prefix += tagged_subject(subject)
             cuts = tuple(sorted((*cuts, (subject.start, subject.end))))
+        elif self._tags_subject(group):
+            prefix += f"Subject: {SUBJECT_TOKEN}\r\n".encode()
         arrival = message.arrival
+        if arrival.content[:1] in (b" ", b"\t"):
+            prefix += FOLD_GUARD
         return Letter(
             id=f"{arrival.queue_id}.{group.suffix}",
             kind="letter",
@@ -164,8 +170,11 @@ class Stamper:
             field.name in PRIORITY_FIELDS and field.name in covered for field in message.fields
         )
 
+    def _tags_subject(self, group: Group) -> bool:
+        return group.call.wanted and bool(self.subject_tags.get(group.site))
+
     def _subject(self, message: Message, group: Group) -> Field | None:
-        if not (group.call.wanted and self.subject_tags.get(group.site)):
+        if not self._tags_subject(group):
             return None
         return next((field for field in message.fields if field.name == "subject"), None)
 

@@ -15,7 +15,7 @@ TAG_OCTETS = 10
 """80 bits: nobody guesses one by mail."""
 
 _OURS = re.compile(
-    r"<(?P<id>[A-Za-z0-9-]{1,64}(?:\.\d{1,4})?)\.(?P<kind>[a-z]{1,12})\.(?P<tag>[a-z2-7]{16})"
+    r"<(?P<id>[A-Za-z0-9-]{1,64}(?:\.[A-Za-z0-9]{1,12}){0,3})\.(?P<kind>[a-z]{1,12})\.(?P<tag>[a-z2-7]{16})"
     r"@(?P<host>[A-Za-z0-9.-]{1,253})>"
 )
 

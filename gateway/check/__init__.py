@@ -302,5 +302,6 @@ CHECKS: tuple[Check, ...] = (
     check_files.secrets,
     check_files.recipient_files,
     check_files.folders,
+    check_files.stores,
     check_files.ports,
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
+import shutil
 import socket
 import ssl
 from collections.abc import Iterator
@@ -19,6 +21,8 @@ from gateway.edge.tls import server_context
 from gateway.identity.signing import Signer
 from gateway.problems import Problem, Steps
 from gateway.settings import EmailAddress, Settings, Tls, split_host_port
+from gateway.store.opening import store_path
+from gateway.store.sqlite import RESERVE
 
 SOON = timedelta(days=14)
 """A certificate that ends within this is worth a warning."""
@@ -183,6 +187,23 @@ def ports(settings: Settings, sources: Sources, now: datetime) -> Iterator[Probl
             case _:
                 what = "not an address of this host"
                 yield sources.problem(steps, what, "see: ip address")
+
+
+def stores(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
+    """A store file that is something else, or a disk without room for mail."""
+    path = store_path(settings)
+    try:
+        with path.open("rb") if path.is_file() else io.BytesIO() as file:
+            head = file.read(16)
+    except OSError:
+        return  # `folders` tells of rights
+    if head and not head.startswith(b"SQLite format 3\0"):
+        yield sources.problem(("store",), "the file is no store", "name another file")
+    folder = next(parent for parent in path.parents if parent.exists())
+    free = shutil.disk_usage(folder).free
+    if free < 2 * RESERVE:
+        what = f"only {free >> 20} MB are free, of which {RESERVE >> 20} MB are never filled"
+        yield sources.problem(("store",), what, "make room, or mail is put off with 452")
 
 
 def _bind(host: str, port: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -145,14 +146,28 @@ async def _explain_batch(
 async def _in_order(
     examiner: Examiner, requests: Iterator[tuple[Any, Arrival | str]]
 ) -> AsyncIterator[dict[str, Any]]:
-    """Answers in the order of the requests, a window of them under way at a time."""
-    window: list[asyncio.Task[dict[str, Any]]] = []
-    for given_id, request in requests:
-        window.append(asyncio.create_task(_answer(examiner, given_id, request)))
-        if len(window) >= WINDOW:
-            yield await window.pop(0)
-    for task in window:
-        yield await task
+    """Answers in the order of the requests, a window of them under way at a time.
+
+    An answer is given as soon as it is there, also while the next request is still waited for.
+    """
+    window: deque[asyncio.Task[dict[str, Any]]] = deque()
+    reading: asyncio.Task[Any] | None = None
+    ended = False
+    while window or not ended:
+        if reading is None and not ended and len(window) < WINDOW:
+            reading = asyncio.create_task(asyncio.to_thread(next, requests, None))
+        await asyncio.wait(
+            [*([window[0]] if window else []), *([reading] if reading else [])],
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        if reading is not None and reading.done():
+            asked, reading = reading.result(), None
+            if asked is None:
+                ended = True
+            else:
+                window.append(asyncio.create_task(_answer(examiner, *asked)))
+        while window and window[0].done():
+            yield window.popleft().result()
 
 
 async def _answer(examiner: Examiner, given_id: Any, request: Arrival | str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from gateway.journal import Journal
 from gateway.problems import Problem
 from gateway.settings import Settings
 from gateway.show import terminal
+from gateway.store import StoreError
 from gateway.store.opening import store_path
 
 DRAIN = 30.0
@@ -119,7 +120,7 @@ async def serve(settings: Settings, config: Path, suspects: Suspects, *, shared:
     loop.add_signal_handler(signal.SIGHUP, reload.set)
     try:
         await served.start(reuse_port=shared)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, StoreError) as error:
         journal.trouble("start", error)
         return HOPELESS
     reloading = asyncio.create_task(_reload_when_asked(served, config, reload, journal))

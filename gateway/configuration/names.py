@@ -13,7 +13,7 @@ from typing import Any
 from gateway.configuration.paths import select
 from gateway.configuration.schema import closest
 from gateway.configuration.yaml_values import Sources
-from gateway.problems import Steps
+from gateway.problems import Steps, shown
 
 FILTER_GROUP = "gateway.filters"
 _LATER_PROTOCOLS = ("submission", "lmtp", "milter")
@@ -55,9 +55,9 @@ def _known(
         return
     close = closest(name, known, 0.6)
     if close and not sources.is_private(steps):
-        mend = f"did you mean '{close}'?"
+        mend = f"did you mean '{shown(close)}'?"
     else:
-        mend = mend.format(", ".join(known) or "none")
+        mend = mend.format(", ".join(shown(one) for one in known) or "none")
     given = "this name" if sources.is_private(steps) else sources.shown(steps, name)
     sources.add(steps, f"no {what} is called {given}", mend)
 

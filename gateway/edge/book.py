@@ -78,6 +78,8 @@ class Book:
             return after(attempt, self.policy)
         except Exception as error:  # the outcomes must be written down whatever breaks
             self._journal.trouble("relay", error, job.letter_id)
+            if now - job.accepted > self.policy.retry.give_up:
+                return Settlement(tried.sent.outcomes, None)  # held: a person looks at it
             return Settlement(tried.sent.outcomes, now + self.policy.retry.max)
 
     async def _settle(self, job: Job, settlement: Settlement) -> bool:

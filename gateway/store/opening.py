@@ -17,7 +17,8 @@ def store_path(settings: Settings) -> Path:
 async def open_store(settings: Settings) -> Store:
     """Raises StoreError when it cannot be had."""
     path = store_path(settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)  # customers' addresses and letters: nobody else's business
     return await SqliteStore.open(
         path,
         limits=settings.acknowledgements,

@@ -58,6 +58,8 @@ MEMORY = Path(":memory:")
 ALL_HOPS = 1_000_000
 RETRY_PIECE = 2000
 """Letters that `retry *` changes in one transaction."""
+RESERVE = 64 << 20
+"""Octets of disk that stay free: a message that would need them is put off."""
 
 
 class SqliteStore:
@@ -96,7 +98,7 @@ class SqliteStore:
         limits: Acknowledgements | None = None,
         call_budget_periods: Mapping[str, timedelta] | None = None,
         sites: Mapping[str, str] | None = None,
-        reserve: int = 64 << 20,
+        reserve: int = RESERVE,
     ) -> SqliteStore:
         """Open or make the file and bring its schema up to date.
 

@@ -26,7 +26,7 @@ next_hops:
   mailbox: {{address: "maildir:mailbox"}}
   second: {{address: "maildir:second"}}
   outbound: {{address: "maildir:outbound"}}
-sites: [shop.yaml, hosting.yaml]
+{hops}sites: [shop.yaml, hosting.yaml]
 {more}
 """
 FILTERS = """
@@ -141,13 +141,13 @@ def header(octets: bytes, name: str) -> str | None:
 
 def write_configuration(
     folder: Path, dns: str, key: bytes, *, filters: str = FILTERS, more: str = "",
-    shop: str = SHOP, port: int = 0,
+    shop: str = SHOP, port: int = 0, hops: str = "",
 ) -> Path:  # fmt: skip
     (folder / "shop.pem").write_bytes(key)
     (folder / "shop.yaml").write_text(shop)
     (folder / "hosting.yaml").write_text(HOSTING)
     main = folder / "gateway.yaml"
-    main.write_text(MAIN.format(dns=dns, filters=filters, more=more, port=port))
+    main.write_text(MAIN.format(dns=dns, filters=filters, more=more, port=port, hops=hops))
     return main
 
 
