@@ -32,6 +32,8 @@ from gateway.learning.reasons import Phrases
 from gateway.message import Message, once_per_message
 
 Logits = NDArray[np.float32]
+PHRASES_FROM = 4096
+"""Characters in which phrases are looked for: of a long text all of it would cost milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Scorer:
     def __init__(self, models: Mapping[str, Model]) -> None:
         self.models: dict[str, Model] = {}
         self._reader = Reader(concepts.shipped())
+        self._columns: dict[tuple[int, int], NDArray[np.float32]] = {}
         self._lock = threading.Lock()
         self.join(models)
         self.score = once_per_message(self._score)
@@ -116,13 +119,19 @@ class Scorer:
     def phrases(self, scores: Scores, head: str, output: int = 0, *, sign: int = 1) -> list[str]:
         """The words of the text that spoke most for one output of a head, strongest first."""
         features = scores.spam_text if head == "spam" else scores.tone_text
-        text = scores.input.spam if head == "spam" else scores.input.tone
+        text = (scores.input.spam if head == "spam" else scores.input.tone)[:PHRASES_FROM]
         for _, known, first in self._heads:
             if known.name == head and features is not None:
-                weights = self._weights[:, first + output] * sign
                 with self._lock:
+                    weights = self._column(first + output, sign)
                     return Phrases(self._reader, weights).find(text)
         return []
+
+    def _column(self, output: int, sign: int) -> NDArray[np.float32]:
+        """One output's weights side by side, made once: the matrix holds them far apart."""
+        if (output, sign) not in self._columns:
+            self._columns[output, sign] = np.ascontiguousarray(self._weights[:, output]) * sign
+        return self._columns[output, sign]
 
     def _named(self, logits: Logits) -> dict[str, Logits]:
         return {
