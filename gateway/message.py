@@ -35,6 +35,29 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the client wants to be told of the delivery (RFC 3461, 4); empty: it said nothing."""
+
+    ret: str = ""
+    """FULL or HDRS: how much of the message a report of failure brings back."""
+    envid: str = ""
+    """The client's own name for this transaction, in xtext as it came."""
+    recipients: tuple[tuple[str, str, str], ...] = ()
+    """Recipient as the client named it, NOTIFY (`NEVER` or words of `SUCCESS,FAILURE,DELAY`),
+    ORCPT (`rfc822;` and xtext): for those that have either."""
+
+    def of(self, recipient: str) -> tuple[str, str]:
+        """NOTIFY and ORCPT of one recipient."""
+        for address, notify, orcpt in self.recipients:
+            if address == recipient:
+                return notify, orcpt
+        return "", ""
+
+
+NO_WISHES = Wishes()
+
+
+@dataclass(frozen=True, slots=True)
 class Envelope:
     """Whom to tell of failure, and who it is for (RFC 5321, 2.3.1)."""
 
@@ -44,6 +67,7 @@ class Envelope:
     smtputf8: bool = False
     body: str = "7BIT"
     """7BIT or 8BITMIME as the client declared (RFC 6152)."""
+    wishes: Wishes = NO_WISHES
 
 
 @dataclass(frozen=True, slots=True, eq=False)

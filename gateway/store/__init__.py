@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
 
-from gateway.message import Arrival, Message, Octets
+from gateway.message import NO_WISHES, Arrival, Message, Octets, Wishes
 from gateway.plan import Call, DmarcRow, History, Letter, Plan
 from gateway.reply import Reply
 
@@ -56,6 +56,8 @@ class Job:
     """The accepted recipients it answers for, as the sender wrote them: what a DSN may name."""
     pressed: bool = False
     """Made due by `retry`: a person asked for it, so it goes past any breaker."""
+    wishes: Wishes = NO_WISHES
+    """What the client asked to be told, by the recipients it named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class Settlement:
     """When the delayed recipients are due again; None: it is over, they are treated as failed."""
     on_failure: Literal["hold", "dsn", "drop"] = "hold"
     """hold: failed recipients wait for a person; dsn: they end and `notices` tells the sender."""
+    held: frozenset[str] = frozenset()
+    """With `dsn`: failed recipients of whom the sender may not be told; these are held."""
     notices: tuple[Letter, ...] = ()
     """Mail of our own to keep in the same transaction (DSN, message to the administrator)."""
 

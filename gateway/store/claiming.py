@@ -13,6 +13,7 @@ from gateway.message import Octets
 from gateway.store import Job
 from gateway.store.choosing import Due, Turn, choose
 from gateway.store.counts import OWED
+from gateway.store.keeping import wishes_of
 from gateway.store.letters import end_waiting, set_states
 from gateway.store.notes import alert, alert_once, note
 from gateway.store.sql import Connection, Transaction, marks, moment
@@ -144,6 +145,7 @@ def _jobs(
                 answerable=bool(answerable),
                 origin=tuple(named),
                 pressed=bool(pressed),
+                wishes=wishes_of(original.wishes),
             )
         )
     return jobs
@@ -173,6 +175,7 @@ class _Contents:
 class _Original:
     queue_id: str
     stored: str
+    wishes: str
     content: bytes | None
 
 
@@ -187,7 +190,7 @@ def _contents(db: Connection, letters: Sequence[int]) -> dict[int, _Contents]:
 def _originals(db: Connection, messages: set[int], shared: set[int]) -> dict[int, _Original]:
     """The messages; with their content where a letter shares it."""
     rows = db.execute(
-        "SELECT number, queue_id, stored, "
+        "SELECT number, queue_id, stored, wishes, "
         f"CASE WHEN number IN ({marks(len(shared))}) THEN content END "
         f"FROM messages WHERE number IN ({marks(len(messages))})",
         (*shared, *messages),

@@ -10,6 +10,7 @@ from typing import Any, cast
 from gateway.message import Arrival, Envelope, Octets, Session
 from gateway.store import Entry, State
 from gateway.store.counts import OWED
+from gateway.store.keeping import wishes_of
 from gateway.store.letters import end_waiting, set_states
 from gateway.store.notes import note
 from gateway.store.sql import Connection, Transaction, marks, moment, moment_or_none, safe
@@ -100,13 +101,13 @@ def original(db: Connection, queue_id: str) -> tuple[Arrival, str] | None:
     """The message as it came and where its content stands: '' when it was cleaned away."""
     row = db.execute(
         "SELECT time, client_ip, helo, tls, user_name, protocol, envelope, smtputf8, body, "
-        "stored, content FROM messages WHERE queue_id = ?",
+        "stored, content, wishes FROM messages WHERE queue_id = ?",
         (queue_id,),
     ).fetchone()
     if row is None:
         return None
     reverse_path, *recipients = json.loads(row[6])
-    envelope = Envelope(reverse_path, tuple(recipients), bool(row[7]), row[8])
+    envelope = Envelope(reverse_path, tuple(recipients), bool(row[7]), row[8], wishes_of(row[11]))
     session = Session(row[1], row[2], row[3], row[4], row[5])
     content: Octets = row[10] if row[10] is not None else b""
     return Arrival(queue_id, moment(row[0]), session, envelope, content), row[9]

@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from gateway.message import Arrival
+from gateway.message import NO_WISHES, Arrival, Wishes
 from gateway.plan import Letter
 from gateway.store.bodies import INLINE
 from gateway.store.counts import tally
@@ -36,8 +36,8 @@ def insert_message(
     time, size = micros(arrival.time), len(content)
     (number,) = tx.db.execute(
         "INSERT INTO messages (queue_id, time, client_ip, helo, tls, user_name, protocol, "
-        "envelope, smtputf8, body, contact, message_id, size, sha256, stored, content) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
+        "envelope, smtputf8, body, contact, message_id, size, sha256, stored, content, wishes) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
         (
             arrival.queue_id,
             time,
@@ -56,9 +56,24 @@ def insert_message(
             hashlib.sha256(content).digest(),
             "inline" if inline else "spool",
             bytes(content) if inline else None,
+            wishes_text(envelope.wishes),
         ),
     ).fetchone()
     return Kept(number, time, size)
+
+
+def wishes_text(wishes: Wishes) -> str:
+    """As the row has it: '' for none."""
+    if wishes == NO_WISHES:
+        return ""
+    return json.dumps((wishes.ret, wishes.envid, wishes.recipients))
+
+
+def wishes_of(text: str) -> Wishes:
+    if not text:
+        return NO_WISHES
+    ret, envid, recipients = json.loads(text)
+    return Wishes(ret, envid, tuple((to, notify, orcpt) for to, notify, orcpt in recipients))
 
 
 def check_answers(arrival: Arrival, letters: Sequence[Letter]) -> int:

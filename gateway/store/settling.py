@@ -120,6 +120,8 @@ def _state_after(job: Job, outcome: Outcome | None, settlement: Settlement, wish
         return "deferred"
     if outcome is None:
         return "held"  # nobody tried: no reason to tell the sender of a failure
+    if outcome.recipient in settlement.held:
+        return "held"
     return _ENDS[settlement.on_failure]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway.message import Arrival, Envelope, Session
+from gateway.message import Arrival, Envelope, Session, Wishes
 from gateway.store import NoSpaceError, Store, StoreError
 
 MINUTE = timedelta(minutes=1)
@@ -43,6 +43,34 @@ async def test_what_is_kept_comes_back_octet_for_octet(
     assert (again.session, again.envelope, again.time) == (came.session, came.envelope, came.time)
     assert bytes(again.content) == content
     assert await store.original("Q2") is None
+
+
+async def test_what_the_client_wants_to_be_told(
+    keeper: Any, store: Store, mail: SimpleNamespace
+) -> None:
+    wishes = Wishes("HDRS", "QQ+2B1", (("b@shop.example", "NEVER", "rfc822;b@old.example"),))
+    came = mail.arrival("Q1", ("a@shop.example", "b@shop.example"))
+    came = mail.replace(came, envelope=mail.replace(came.envelope, wishes=wishes))
+    await store.keep(came, [mail.letter("Q1", came.envelope.recipients)], mail.plan())
+    (job,) = await keeper.claim()
+    assert job.wishes == wishes
+    assert job.wishes.of("a@shop.example") == ("", "")
+    again = await store.original("Q1")
+    assert again is not None
+    assert again.envelope == came.envelope
+
+
+async def test_a_failure_the_sender_may_not_hear_of_is_held(
+    keeper: Any, store: Store, mail: SimpleNamespace
+) -> None:
+    await keeper.keep(to=("a@shop.example", "b@shop.example"), queue_id="Q1")
+    (job,) = await keeper.claim()
+    failed = mail.settlement(job, "failed", on_failure="dsn", held=frozenset({"b@shop.example"}))
+    await store.settle(job, failed, mail.NOW)
+    (entry,) = await store.entry("Q1")
+    assert dict(entry.recipients) == {"a@shop.example": "failed", "b@shop.example": "held"}
+    balance = await store.balance()
+    assert (balance.bounced, balance.held, balance.balanced) == (1, 1, True)
 
 
 @pytest.mark.parametrize("size", [0, 64 << 10, (64 << 10) + 1, 3_000_000])
