@@ -12,10 +12,24 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from gateway.learning.features import MAIL, Columns
+from gateway.learning.features import Columns
 from gateway.learning.input import Input
 from gateway.message import Message
 
+MAIL = (
+    "no link", "one link", "2-3 links", "4-10 links", "over 10 links",
+    "link text names another host", "link to a bare address", "link with a user part",
+    "link to an odd port", "punycode link", "all links on one foreign host",
+    "links to the author's domain", "link shortener", "link on a free hosting domain",
+    "rare ending of a link's host", "hidden text", "invisible letters",
+    "letters of mixed alphabets in a word", "form in HTML", "several images in HTML",
+    "attached HTML", "attached archive or program",
+    "author name is another address", "author name names a brand of another domain",
+    "author name is in the author's domain", "author domain looks made up",
+    "rare ending of the author's domain", "reply-to at another domain", "several authors",
+    "recipient address in subject", "recipient address in text",
+)  # fmt: skip
+"""Number n stands in column n of the MAIL_ROOM of a row (see features.py)."""
 _NUMBERS = {name: number for number, name in enumerate(MAIL)}
 _SHORTENERS = frozenset((
     "bit.ly", "t.co", "goo.gl", "tinyurl.com", "ow.ly", "is.gd", "buff.ly", "cutt.ly", "t.ly",

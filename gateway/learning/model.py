@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.learning.concepts import shipped
-from gateway.learning.features import BITS, FACTS, SCHEMA, Layout
+from gateway.learning.features import BITS, MAIL_ROOM, SCHEMA, STYLE, Layout
 
 Weights = NDArray[np.float16] | NDArray[np.float32]
 FORMAT = 1
@@ -73,7 +73,7 @@ def fingerprint() -> dict[str, Any]:
         "schema": SCHEMA,
         "bits": BITS,
         "concepts": shipped().digest,
-        "facts": len(FACTS),
+        "facts": len(STYLE) + MAIL_ROOM,
     }
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.learning.concepts import shipped
-from gateway.learning.features import FACTS, STYLE, Reader, style
+from gateway.learning.features import MAIL_ROOM, STYLE, Reader, style
 
 SHARED = Reader(shipped())
 LETTER = """Third time I write!! You PROMISED a refund and nobody answers.
@@ -39,7 +39,7 @@ def test_every_column_is_inside_the_layout(reader: Reader) -> None:
     assert columns.min() >= 0
     assert columns.max() < reader.layout.width
     assert np.isfinite(values).all()
-    assert reader.layout.width == reader.layout.facts + len(FACTS)
+    assert reader.layout.width == reader.layout.facts + len(STYLE) + MAIL_ROOM
 
 
 def test_words_and_pieces_have_length_one_each(reader: Reader) -> None:
