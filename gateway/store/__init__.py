@@ -58,6 +58,8 @@ class Job:
     """Made due by `retry`: a person asked for it, so it goes past any breaker."""
     wishes: Wishes = NO_WISHES
     """What the client asked to be told, by the recipients it named."""
+    last_tried: datetime | None = None
+    """When the latest attempt before this one ended."""
 
 
 @dataclass(frozen=True, slots=True)

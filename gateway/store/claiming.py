@@ -16,7 +16,7 @@ from gateway.store.counts import OWED
 from gateway.store.keeping import wishes_of
 from gateway.store.letters import end_waiting, set_states
 from gateway.store.notes import alert, alert_once, note
-from gateway.store.sql import Connection, Transaction, marks, moment
+from gateway.store.sql import Connection, Transaction, marks, moment, moment_or_none
 
 STRIKES = 3
 """Leases in a row that may run out before a letter is held."""
@@ -112,7 +112,7 @@ def _jobs(
     spooled: Callable[[str], Octets],
 ) -> list[Job]:
     numbers = [row[0] for row in rows]
-    owed = _recipients(tx.db, numbers)
+    owed, tried = _recipients(tx.db, numbers)
     contents = _contents(tx.db, numbers)
     shared = {row[2] for row in rows if row[0] not in contents or contents[row[0]].own is None}
     originals = _originals(tx.db, {row[2] for row in rows}, shared)
@@ -146,22 +146,28 @@ def _jobs(
                 origin=tuple(named),
                 pressed=bool(pressed),
                 wishes=wishes_of(original.wishes),
+                last_tried=moment_or_none(tried.get(number)),
             )
         )
     return jobs
 
 
-def _recipients(db: Connection, letters: Sequence[int]) -> dict[int, list[str]]:
-    """Those still owed, by letter."""
+def _recipients(
+    db: Connection, letters: Sequence[int]
+) -> tuple[dict[int, list[str]], dict[int, int]]:
+    """Those still owed, by letter; and when a letter was tried last."""
     found: dict[int, list[str]] = {number: [] for number in letters}
-    for letter, address, state in db.execute(
-        f"SELECT letter, address, state FROM recipients WHERE letter IN ({marks(len(letters))}) "
-        "ORDER BY letter, position",
+    tried = dict[int, int]()
+    for letter, address, state, at in db.execute(
+        "SELECT letter, address, state, at FROM recipients "
+        f"WHERE letter IN ({marks(len(letters))}) ORDER BY letter, position",
         letters,
     ):
         if state in OWED:
             found[letter].append(address)
-    return found
+            if at is not None:
+                tried[letter] = max(at, tried.get(letter, at))
+    return found, tried
 
 
 @dataclass(frozen=True, slots=True)

@@ -434,6 +434,18 @@ async def test_a_notice_is_kept_once(keeper: Any, store: Store, mail: SimpleName
     assert (await store.balance()).generated == {"queued": 1}
 
 
+async def test_a_letter_knows_when_it_was_tried_last(
+    keeper: Any, store: Store, mail: SimpleNamespace
+) -> None:
+    await keeper.keep(to=("a@shop.example", "b@shop.example"))
+    later = mail.NOW + MINUTE
+    (job,) = await keeper.claim()
+    assert job.last_tried is None
+    await store.settle(job, mail.settlement(job, "delayed", retry_at=later), mail.NOW)
+    (job,) = await keeper.claim(later)
+    assert job.last_tried == mail.NOW
+
+
 async def test_a_letter_nobody_reports_on_is_not_bounced(
     keeper: Any, store: Store, mail: SimpleNamespace
 ) -> None:
