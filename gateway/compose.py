@@ -221,7 +221,6 @@ class Composer:
 
     def _call(self, message: Message, verdicts: Verdicts, group: Group, contact: str) -> Call:
         call, tone = group.call, verdicts.get("tone")
-        phrases = tone.details.get("reasons") if tone else None
         return Call(
             id=f"{message.arrival.queue_id}.{group.suffix}",
             site=group.site,
@@ -232,7 +231,7 @@ class Composer:
             extension=call.extension,
             orders=call.orders,
             questions=call.questions,
-            phrases=tuple(map(str, phrases)) if isinstance(phrases, list) else (),
+            phrases=tuple(tone.reasons()) if tone else (),
             reason=call.reason,
             due=call.due,
             opened=message.arrival.time,

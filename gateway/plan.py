@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, Protocol
 
 from gateway.reply import Reply
 from gateway.verdict import Action, Decision
@@ -68,6 +68,30 @@ class History:
 # --- what is planned ---------------------------------------------------------------------------
 
 
+class Facts(Protocol):
+    """What was found in the letter; `gateway.facts.Facts` looks for each when it is asked for."""
+
+    @property
+    def phone(self) -> str | None: ...
+    @property
+    def extension(self) -> str: ...
+    @property
+    def orders(self) -> tuple[str, ...]: ...
+    @property
+    def questions(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Facts that are known already."""
+
+    phone: str | None = None
+    """E.164."""
+    extension: str = ""
+    orders: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class CallPlan:
     """Whether somebody should phone this customer, and with what in hand."""
@@ -76,17 +100,30 @@ class CallPlan:
     asked: Literal["yes", "no", "refused"] = "no"
     """The model's own reading of what the customer wants."""
     asked_score: float = 0.0
-    phone: str | None = None
-    """E.164."""
-    extension: str = ""
-    orders: tuple[str, ...] = ()
-    questions: tuple[str, ...] = ()
+    facts: Facts = Found()
     reason: str = ""
     due: datetime | None = None
     over_budget: bool = False
     """Recorded, tagged and listed, but no card is sent."""
     updates: str = ""
     """The open call that this letter belongs to."""
+
+    @property
+    def phone(self) -> str | None:
+        """E.164."""
+        return self.facts.phone
+
+    @property
+    def extension(self) -> str:
+        return self.facts.extension
+
+    @property
+    def orders(self) -> tuple[str, ...]:
+        return self.facts.orders
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        return self.facts.questions
 
 
 @dataclass(frozen=True, slots=True)

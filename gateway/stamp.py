@@ -208,8 +208,8 @@ def _list(value: object) -> list[object]:
 def _tone(verdicts: Verdicts, group: Group) -> str:
     tone = verdicts.get("tone")
     value = f"{group.decision.tone}; score={group.decision.tone_score:.2f}"
-    reasons = _list(tone.details.get("reasons")) if tone else []
-    phrases = ", ".join(phrase for phrase in (_letters(str(r)) for r in reasons) if phrase)
+    reasons = tone.reasons() if tone and tone.result == "irate" else ()
+    phrases = ", ".join(phrase for phrase in map(_letters, reasons) if phrase)
     return f'{value}; reasons="{phrases}"' if phrases else value
 
 

@@ -6,7 +6,7 @@ place where the two meet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from types import MappingProxyType
@@ -44,7 +44,10 @@ class Verdict:
     statements: tuple[AuthResult, ...] = ()
     """For Authentication-Results: one per signature checked."""
     details: Mapping[str, JSON] = field(default_factory=lambda: NOTHING)
-    """Documented per filter: probabilities, phrases."""
+    """Documented per filter: probabilities, domains."""
+    reasons: Callable[[], Sequence[str]] = field(default=tuple, compare=False)
+    """Finds the words of the letter that decided: that costs more than the verdict, so it is left
+    until they are shown. The customer's own words: for people, never for the journal."""
 
     @property
     def troubled(self) -> bool:

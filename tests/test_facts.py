@@ -175,14 +175,18 @@ def test_no_phones(say: Find, text: str) -> None:
 def test_extensions(say: Find, text: str, extension: str) -> None:
     facts = say(text)
     assert (facts.phone, facts.extension) == ("+12125550142", extension)
-    assert facts.phones == ("+12125550142" + (f";ext={extension}" if extension else ""),)
+    assert facts.all_phones == ("+12125550142" + (f";ext={extension}" if extension else ""),)
 
 
 def test_the_wish_beats_the_signature_beats_the_quote(say: Find) -> None:
     wish = "Please call me on 415 555 2671.\n\n"
     signature = "Kind regards\nJane Doe\nTel. 212 555 0142\n"
     quote = "\n> My number is 303 555 0117.\n> Or call us on 617 555 0133.\n"
-    assert say(wish + signature + quote).phones == ("+14155552671", "+12125550142", "+13035550117")
+    assert say(wish + signature + quote).all_phones == (
+        "+14155552671",
+        "+12125550142",
+        "+13035550117",
+    )
     assert say("Hello\n\n" + signature + quote).phone == "+12125550142"
     assert say("Hello\n" + quote).phone == "+13035550117"
 
@@ -403,4 +407,7 @@ def test_best_time(say: Find, text: str, time: str) -> None:
 
 
 def test_a_letter_that_says_nothing(say: Find) -> None:
-    assert say("", "x@b.example") == Facts()
+    found = say("", "x@b.example")
+    assert found.phone is None
+    assert found.extension == found.name == found.best_time == ""
+    assert found.all_phones == found.orders == found.questions == ()

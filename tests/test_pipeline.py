@@ -117,3 +117,59 @@ def test_a_missing_need_names_the_mend():
 def test_a_circle_is_refused():
     with pytest.raises(FilterError, match="circle"):
         stages([Sample("a", None, ("b",)), Sample("b", None, ("a",))])
+
+
+async def test_an_instant_filter_that_has_to_wait_is_asked_as_a_task():
+    asked = []
+
+    async def answer(verdicts):
+        asked.append(asyncio.current_task())
+        await asyncio.sleep(0)
+        return Verdict("pass")
+
+    quick = Sample("quick", answer)
+    quick.instant = True
+    verdicts, seconds, troubles = await examine(quick)
+    assert verdicts["quick"].result == "pass"
+    assert len(asked) == 2
+    assert asked[0] is not asked[1]
+    assert not troubles
+    assert set(seconds) == {"quick"}
+
+
+async def test_an_instant_filter_may_fail_or_hang_as_any_other():
+    async def broken(verdicts):
+        raise RuntimeError("of mine")
+
+    async def hanging(verdicts):
+        await asyncio.Event().wait()
+
+    filters = [Sample("broken", broken), Sample("hanging", hanging)]
+    for one in filters:
+        one.instant = True
+    verdicts, _, troubles = await examine(*filters, limits={"hanging": 0.01})
+    assert verdicts["broken"] == Verdict("temperror", "failed")
+    assert verdicts["hanging"] == Verdict("temperror", "timeout")
+    assert [where for where, _ in troubles] == ["filter broken"]
+
+
+async def test_reasons_are_found_when_shown_and_once():
+    asked = []
+
+    async def answer(verdicts):
+        return Verdict("pass", reasons=lambda: asked.append(1) or ["one"])
+
+    verdicts, _, _ = await examine(Sample("a", answer))
+    assert not asked
+    assert verdicts["a"].reasons() == verdicts["a"].reasons() == ["one"]
+    assert len(asked) == 1
+
+
+async def test_reasons_that_break_leave_the_verdict_standing():
+    async def answer(verdicts):
+        return Verdict("pass", reasons=lambda: 1 / 0)
+
+    verdicts, _, troubles = await examine(Sample("a", answer))
+    assert verdicts["a"].result == "pass"
+    assert verdicts["a"].reasons() == ()
+    assert [where for where, _ in troubles] == ["filter a"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gateway.message import Arrival, Envelope, Session
 from gateway.parse import parse
-from gateway.plan import Acknowledgement, CallPlan, Contact, Group, History
+from gateway.plan import Acknowledgement, CallPlan, Contact, Found, Group, History
 from gateway.stamp import Stamper, fold, spam_points
 from gateway.verdict import Action, AuthResult, Decision, Verdict
 
@@ -114,8 +114,7 @@ def test_a_priority_under_a_passing_signature_stays():
 def test_the_values_of_the_contract():
     call = CallPlan(
         wanted=True,
-        phone="+15551234567",
-        orders=("10423",),
+        facts=Found(phone="+15551234567", orders=("10423",)),
         due=datetime(2026, 11, 23, 14, 30, tzinfo=UTC),
     )
     acknowledgement = Acknowledgement(
@@ -123,7 +122,7 @@ def test_the_values_of_the_contract():
         promise=datetime(2026, 11, 24, 22, 30, tzinfo=UTC),
     )  # fmt: skip
     decision = Decision(Action.TAG, tone="irate", tone_score=0.974, urgent=True, aligned=True)
-    tone = Verdict("irate", details={"reasons": ["snake oil!", "tell everyone", "Größe"]})
+    tone = Verdict("irate", reasons=lambda: ["snake oil!", "tell everyone", "Größe"])
     contact = Contact(5, 8, last_irate=datetime(2026, 11, 2, tzinfo=UTC))
     letter, _ = stamped(
         verdicts={"tone": tone},
@@ -184,11 +183,11 @@ def test_spamassassins_form():
 def test_no_value_adds_or_ends_a_field(helo, phrase, order, rule):
     message = parse(arrival(session=Session("192.0.2.7", helo=helo, tls=phrase)))
     verdicts = {
-        "tone": Verdict("irate", details={"reasons": [phrase]}),
+        "tone": Verdict("irate", reasons=lambda: [phrase]),
         "spf": Verdict("pass", statements=(AuthResult("spf", "pass", (("a", phrase),), order),)),
     }
     decision = Decision(Action.TAG, unchecked=(phrase,))
-    call = CallPlan(wanted=True, orders=(order,), phone=phrase)
+    call = CallPlan(wanted=True, facts=Found(orders=(order,), phone=phrase))
     wild = group(rule=rule, call=call, decision=decision, tags=(order,), recipients=(phrase,))
     letter = STAMPER.letter(message, verdicts, wild, History(missing=phrase))
     known = {

@@ -5,13 +5,12 @@ Hours move the due time and the budget decides about the card; neither changes `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, Protocol, cast
+from typing import Literal, cast
 
 from gateway.calendar import WorkingHours
 from gateway.message import Message
-from gateway.plan import CallPlan, History
+from gateway.plan import CallPlan, Facts, History
 from gateway.settings import Route, Site
 from gateway.verdict import Action, Decision, Verdicts
 
@@ -19,19 +18,6 @@ UNPROVEN_SHARE = 4
 """Letters whose sender is not proven may use at most this part of the budget: a quarter."""
 
 Asked = Literal["yes", "no", "refused"]
-
-
-class Facts(Protocol):
-    """What was found in the letter; `gateway.facts.Facts` is one."""
-
-    @property
-    def phone(self) -> str | None: ...
-    @property
-    def extension(self) -> str: ...
-    @property
-    def orders(self) -> Sequence[str]: ...
-    @property
-    def questions(self) -> Sequence[str]: ...
 
 
 def plan_call(
@@ -46,17 +32,14 @@ def plan_call(
     now: datetime,
     hours: WorkingHours,
 ) -> CallPlan:
-    """The call for one letter at one site. Facts are filled in whatever `wanted` says."""
+    """The call for one letter at one site. Facts can be asked for whatever `wanted` says."""
     asked, score = read_asked(verdicts)
     wanted, reason = _wanted(decision, verdicts, asked, site, route)
     return CallPlan(
         wanted=wanted,
         asked=asked,
         asked_score=score,
-        phone=facts.phone,
-        extension=facts.extension,
-        orders=tuple(facts.orders),
-        questions=tuple(facts.questions),
+        facts=facts,
         reason=reason,
         due=hours.add_open(now, site.calls.within) if wanted else None,
         over_budget=wanted and is_over_budget(history, site, proven=decision.aligned),

@@ -135,7 +135,7 @@ def _spam(verdicts: Verdicts, decision: Decision) -> JSON:
     return {
         "verdict": decision.spam,
         "score": decision.spam_score,
-        "reasons": spam.details.get("reasons", []),
+        "reasons": list(spam.reasons()),
     }
 
 
@@ -147,7 +147,7 @@ def _tone(verdicts: Verdicts, decision: Decision) -> JSON:
         "probabilities": tone.details.get("probabilities", dict.fromkeys(TONES, 0.0)),
         "urgent": decision.urgent,
         "urgency": tone.details.get("urgency", 0.0),
-        "reasons": tone.details.get("reasons", []),
+        "reasons": list(tone.reasons()),
     }
 
 

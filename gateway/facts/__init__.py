@@ -1,4 +1,6 @@
-"""What a letter says that the person who answers needs at hand. A pure function of the Message.
+"""What a letter says that the person who answers needs at hand. A pure reading of the Message.
+
+Each is looked for when it is first asked for: most letters are never phoned about.
 
 Nothing here is trusted: a phone number is digits in E.164 form, a reference and a question are the
 customer's own words and shown only through `gateway.show`.
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -24,50 +26,88 @@ OTHER_MAX = 8_192
 BEST_TIME_MAX = 80
 
 
-@dataclass(frozen=True, slots=True)
 class Facts:
-    phone: str | None = None
-    """The number at which the writer can be reached, E.164."""
-    extension: str = ""
-    phones: tuple[str, ...] = ()
-    """All of the writer's numbers, E.164, `phone` first; `;ext=123` behind one with extension."""
-    orders: tuple[str, ...] = ()
-    """Order, ticket, case, booking, contract and invoice numbers, as written."""
-    questions: tuple[str, ...] = ()
-    """Sentences that want an answer: at most ten, of at most 300 letters."""
-    name: str = ""
-    """For address; plain letters only, empty if there is no plain name."""
-    best_time: str = ""
-    """When to call, in the customer's words."""
+    """The facts in one letter for one site."""
+
+    def __init__(self, message: Message, region: str, order_patterns: Sequence[Any]) -> None:
+        self._message = message
+        self._region = region
+        self._patterns = order_patterns
+
+    @property
+    def phone(self) -> str | None:
+        """The number at which the writer can be reached, E.164."""
+        return self._numbers[0].number if self._numbers else None
+
+    @property
+    def extension(self) -> str:
+        return self._numbers[0].extension if self._numbers else ""
+
+    @property
+    def all_phones(self) -> tuple[str, ...]:
+        """All of the writer's numbers, E.164, the best first; `;ext=123` behind one that has it."""
+        return tuple(map(_with_extension, self._numbers))
+
+    @cached_property
+    def orders(self) -> tuple[str, ...]:
+        """Order, ticket, case, booking, contract and invoice numbers, as written."""
+        return references.find(
+            self._subject, f"{self._new}\n{self._signature}", self._quoted, self._patterns
+        )
+
+    @cached_property
+    def questions(self) -> tuple[str, ...]:
+        """Sentences that want an answer: at most ten, of at most 300 letters."""
+        return questions.find(self._reading.new_text)
+
+    @cached_property
+    def name(self) -> str:
+        """For address; plain letters only, empty if there is no plain name."""
+        return _name(self._message, self._reading)
+
+    @cached_property
+    def best_time(self) -> str:
+        """When to call, in the customer's words."""
+        return _best_time(self._new)
+
+    @cached_property
+    def _numbers(self) -> tuple[phones.Phone, ...]:
+        authors = self._message.authors
+        return phones.find(
+            (
+                phones.Passage(f"{self._subject}\n\n{self._new}", 100),
+                phones.Passage(self._signature, 60),
+                phones.Passage(self._quoted, 0),
+            ),
+            dialling.regions(
+                self._region, self._reading.language, authors[0].domain if authors else ""
+            ),
+        )
+
+    @cached_property
+    def _reading(self) -> Reading:
+        return read(self._message)
+
+    @cached_property
+    def _subject(self) -> str:
+        return plain_letters(self._message.subject)
+
+    @cached_property
+    def _new(self) -> str:
+        return plain_letters(self._reading.new_text[:NEW_MAX])
+
+    @cached_property
+    def _signature(self) -> str:
+        return plain_letters(self._reading.signature[:OTHER_MAX])
+
+    @cached_property
+    def _quoted(self) -> str:
+        return plain_letters(self._reading.quoted[:OTHER_MAX])
 
 
 def find(message: Message, *, region: str = "US", order_patterns: Sequence[Any] = ()) -> Facts:
-    """Read the facts in a letter for one site: its region, and its RE2 patterns for orders."""
-    reading = read(message)
-    subject = plain_letters(message.subject)
-    new = plain_letters(reading.new_text[:NEW_MAX])
-    signature = plain_letters(reading.signature[:OTHER_MAX])
-    quoted = plain_letters(reading.quoted[:OTHER_MAX])
-    found = phones.find(
-        (
-            phones.Passage(f"{subject}\n\n{new}", 100),
-            phones.Passage(signature, 60),
-            phones.Passage(quoted, 0),
-        ),
-        dialling.regions(
-            region, reading.language, message.authors[0].domain if message.authors else ""
-        ),
-    )
-    best = found[0] if found else None
-    return Facts(
-        phone=best.number if best else None,
-        extension=best.extension if best else "",
-        phones=tuple(_with_extension(phone) for phone in found),
-        orders=references.find(subject, f"{new}\n{signature}", quoted, order_patterns),
-        questions=questions.find(reading.new_text),
-        name=_name(message, reading),
-        best_time=_best_time(new),
-    )
+    """The facts in a letter for one site: its region, and its RE2 patterns for orders."""
+    return Facts(message, region, order_patterns)
 
 
 def _with_extension(phone: phones.Phone) -> str:

@@ -37,7 +37,10 @@ class Filter(Protocol):
         """Every word it may say beside temperror and permerror."""
         ...
 
-    async def examine(self, message: Message, verdicts: Verdicts) -> Verdict: ...
+    async def examine(self, message: Message, verdicts: Verdicts) -> Verdict:
+        """The verdict. A filter that mostly answers without waiting may say so by an attribute
+        `instant = True`: it is then begun without a task, and begun anew if it has to wait."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from gateway.verdict import JSON, AuthResult, Verdict, Verdicts
 class ArcFilter:
     name = "arc"
     needs: tuple[str, ...] = ()
+    instant = True
     results = ("pass", "fail", "none")
 
     def __init__(self, resolver: Resolver, trusted: Iterable[str]) -> None:

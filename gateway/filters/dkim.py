@@ -23,6 +23,7 @@ SIGNATURES = 5
 class DkimFilter:
     name = "dkim"
     needs: tuple[str, ...] = ()
+    instant = True
     results = ("pass", "fail", "none", "neutral", "policy")
 
     def __init__(self, resolver: Resolver, limit: int) -> None:

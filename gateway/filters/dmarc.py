@@ -77,6 +77,7 @@ class Finding:
 class DmarcFilter:
     name = "dmarc"
     needs = ("spf", "dkim", "arc")
+    instant = True
     results = ("pass", "fail", "none")
 
     def __init__(self, resolver: Resolver, organisation: Organisation) -> None:

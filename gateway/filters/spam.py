@@ -1,8 +1,8 @@
 """Is it spam? Words and mail facts by the trained model, and what we know of the sender.
 
 `score` is a calibrated P(spam); each site draws its own lines (0.5 and 0.9 unless it says
-otherwise). `details` are `{"reasons": [words of the letter that spoke for spam],
-"text_score": P(spam) before the sender was looked at, "sender": what was known of the sender}`.
+otherwise). `reasons` are words of the letter that spoke for spam; `details` are
+`{"text_score": P(spam) before the sender was looked at, "sender": what was known of the sender}`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class SpamFilter:
     needs: tuple[str, ...]
     name: str = "spam"
     results: tuple[str, ...] = RESULTS
+    instant: bool = True
 
     async def examine(self, message: Message, verdicts: Verdicts) -> Verdict:
         scores = self.scorer.score(message)
@@ -36,16 +37,12 @@ class SpamFilter:
         logit = float(scores.heads["spam"][0])
         score = _chance(logit + sender)
         word = spam_word(score, Thresholds())
-        reasons = self.scorer.phrases(scores, "spam") if word != "ham" else []
         return Verdict(
             result=word,
-            reason=", ".join([*reasons, *known]) if word != "ham" else "",
+            reason=", ".join(known) if word != "ham" else "",
             score=score,
-            details={
-                "reasons": [*reasons],
-                "text_score": round(_chance(logit), 4),
-                "sender": [*known],
-            },
+            details={"text_score": round(_chance(logit), 4), "sender": [*known]},
+            reasons=(lambda: self.scorer.phrases(scores, "spam")) if word != "ham" else tuple,
         )
 
 

@@ -62,6 +62,7 @@ class Memory:
 class SpfFilter:
     name = "spf"
     needs: tuple[str, ...] = ()
+    instant = True
     results = ("pass", "fail", "softfail", "neutral", "none")
 
     def __init__(self, resolver: Resolver, memory: int = MAX_REMEMBERED) -> None:

@@ -2,7 +2,7 @@
 
 `score` is the probability of the result. `details` are `{"probabilities": {irate, upset, neutral,
 pleased}, "urgent": bool, "urgency": P(urgent), "asked": "yes|no|refused", "asked_score": its
-probability, "reasons": [phrases in the customer's own words, letters and spaces only]}`.
+probability}`; `reasons` are phrases in the customer's own words, letters and spaces only.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class ToneFilter:
     name: str = "tone"
     needs: tuple[str, ...] = ()
     results: tuple[str, ...] = RESULTS
+    instant: bool = True
 
     async def examine(self, message: Message, verdicts: Verdicts) -> Verdict:
         scores = self.scorer.score(message)
@@ -46,8 +47,8 @@ class ToneFilter:
                 "urgency": round(found.urgency, 4),
                 "asked": found.asked,
                 "asked_score": round(found.asked_score, 4),
-                "reasons": [*reasons(self.scorer, scores, found.tone)],
             },
+            reasons=lambda: reasons(self.scorer, scores, found.tone),
         )
 
 
@@ -63,7 +64,6 @@ def _unknown(why: str) -> Verdict:
             "urgency": 0.0,
             "asked": "no",
             "asked_score": 0.0,
-            "reasons": [],
         },
     )
 

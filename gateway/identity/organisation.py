@@ -6,17 +6,17 @@ publish no record anywhere.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Protocol
 
 from publicsuffixlist import PublicSuffixList
 
 from gateway.domains import is_same_or_below
 from gateway.resolver import DnsError, Resolver
+from gateway.waiting import together
 
 MAX_LABELS = 8
 """From here on a name is cut to one label less after its first query."""
@@ -149,7 +149,7 @@ class TreeWalk:
     async def walk(self, domain: str) -> Walk:
         """Ask for all names together (a walk of one step a time would cost eight round trips)."""
         names = names_to_ask(domain)
-        answers = await asyncio.gather(*(find_record(self._resolver, name) for name in names))
+        answers = await together([partial(find_record, self._resolver, name) for name in names])
         records, failed = [], {}
         for name, answer in zip(names, answers, strict=True):
             if isinstance(answer, DnsError):
@@ -171,7 +171,7 @@ class SuffixList:
     async def walk(self, domain: str) -> Walk:
         parent = registered_domain(domain)
         names = [domain] if parent == domain else [domain, parent]
-        answers = await asyncio.gather(*(find_record(self._resolver, name) for name in names))
+        answers = await together([partial(find_record, self._resolver, name) for name in names])
         failed = {
             name: str(answer)
             for name, answer in zip(names, answers, strict=True)

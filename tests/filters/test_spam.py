@@ -49,7 +49,7 @@ your account within 24 hours or it will be closed.</p>
 async def test_plain_spam_is_spam_with_reasons(spam: SpamFilter, raw: bytes) -> None:
     verdict = await spam.examine(message_of(raw), {})
     assert verdict.result == "spam"
-    assert verdict.details["reasons"]
+    assert verdict.reasons()
 
 
 @pytest.mark.parametrize(

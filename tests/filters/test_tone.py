@@ -91,11 +91,9 @@ async def test_only_new_words_count(tone: ToneFilter) -> None:
 async def test_phrases_are_the_customers_own_letters_and_spaces(tone: ToneFilter) -> None:
     text = "You lied to me; nobody answers. It's a DISGRACE\r\nX-Evil: yes <b>12345</b>"
     verdict = await tone.examine(message_of_text("Hi", text), {})
-    reasons = verdict.details["reasons"]
-    assert isinstance(reasons, list)
+    reasons = verdict.reasons()
     assert reasons
     for phrase in reasons:
-        assert isinstance(phrase, str)
         assert all(c.isalpha() or c == " " for c in phrase)
         assert len(phrase) <= 60
 

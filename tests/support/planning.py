@@ -50,7 +50,7 @@ HOSTING: Mapping[str, Any] = {
 }
 PROVEN = Verdict("pass", details={"aligned": True})
 UNPROVEN = Verdict("none", details={"aligned": False})
-IRATE = Verdict("irate", score=0.95, details={"reasons": ["you lied"], "urgent": True})
+IRATE = Verdict("irate", score=0.95, details={"urgent": True}, reasons=lambda: ["you lied"])
 SPAM = Verdict("spam", score=0.99)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.identity.dkim.canonical import CanonicalMessage, canonical
 from gateway.identity.dkim.key import PublicKey, find_keys
@@ -12,6 +12,7 @@ from gateway.identity.dkim.signature import ALGORITHMS, Signature, parse_signatu
 from gateway.identity.dkim.tags import MalformedError, parse_tags
 from gateway.message import Field, Message
 from gateway.resolver import DnsError, Resolver
+from gateway.waiting import together
 
 FIELD = "dkim-signature"
 SINGLETONS = ("from", "subject", "date", "to", "reply-to")
@@ -36,7 +37,7 @@ class SignatureResult:
 async def verify(message: Message, resolver: Resolver, limit: int) -> list[SignatureResult]:
     """Judge the first `limit` signatures from the top; their keys are looked up together."""
     fields = [field for field in message.fields if field.name.strip() == FIELD][:limit]
-    return list(await asyncio.gather(*(_judge(message, field, resolver) for field in fields)))
+    return await together([partial(_judge, message, field, resolver) for field in fields])
 
 
 async def _judge(message: Message, field: Field, resolver: Resolver) -> SignatureResult:
