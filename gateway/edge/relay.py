@@ -81,6 +81,8 @@ class Relay:
         self._changed = asyncio.Event()
         self._soon: asyncio.TimerHandle | None = None
         self._draining = False
+        self._claiming = asyncio.Lock()
+        """Held while letters are leased and not yet handed out: a drain waits for it."""
         alerts = AlertLimiter(journal)
         self._courier = Courier(
             hops=hops,
@@ -124,7 +126,9 @@ class Relay:
         try:
             while not self._draining:
                 self._changed.clear()
-                if not await self._claim():
+                async with self._claiming:
+                    more = await self._claim()
+                if not more:
                     await self._rest()
         finally:
             keeper.cancel()
@@ -134,6 +138,8 @@ class Relay:
         self._draining = True
         self._book.patient = False
         self._changed.set()
+        async with self._claiming:
+            pass  # what a claim under way has leased is given back, not forgotten
         waiting = [job for lane in self._lanes.values() for job in lane.queue]
         for lane in self._lanes.values():
             lane.queue.clear()
@@ -161,6 +167,9 @@ class Relay:
         except Exception as error:  # the relay must outlive whatever the store does
             self._journal.trouble("store", error)
             await asyncio.sleep(self._poll)
+            return False
+        if self._draining:
+            await self._give_back(jobs)
             return False
         excess = [job for job in jobs if not self._hand_out(job)]
         await self._give_back(excess)

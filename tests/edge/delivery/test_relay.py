@@ -793,6 +793,34 @@ async def test_draining_lets_letters_under_way_end(bench, hops):
     assert hop.commands[-1] == "QUIT"
 
 
+async def test_draining_forgets_no_claim_that_is_under_way(bench, hops, monkeypatch):
+    """Found by the soak: what was leased too late was delivered after its store had closed."""
+    hop = await hops.start()
+    bench.add_hop("mailbox", hop.address)
+    letter = await bench.keep("mailbox")
+    leased, go_on = asyncio.Event(), asyncio.Event()
+    claim = bench.store.claim
+
+    async def slow(*arguments: Any, **more: Any) -> Any:
+        jobs = await claim(*arguments, **more)
+        leased.set()
+        await go_on.wait()
+        return jobs
+
+    monkeypatch.setattr(bench.store, "claim", slow)
+    relay = bench.relay()
+    running = asyncio.create_task(relay.run())
+    await leased.wait()
+    draining = asyncio.create_task(relay.drain(1))
+    await asyncio.sleep(0)
+    go_on.set()
+    await draining
+    entry = await bench.entry(letter)
+    assert (entry.state, entry.attempts, entry.due) == ("queued", 0, START)
+    assert not hop.taken
+    await running
+
+
 async def test_draining_does_not_wait_for_a_hung_hop(bench, hops):
     async def hang(*_: Any) -> None:
         await asyncio.sleep(3600)
