@@ -128,9 +128,10 @@ def plain_letters(text: str) -> str:
     """
     if text.isascii():
         return text
-    text = unicodedata.normalize("NFKC", text)
+    if not unicodedata.is_normalized("NFKC", text):
+        text = unicodedata.normalize("NFKC", text)
     text = _INVISIBLE.sub("", text)
-    return _WORD.sub(_latinised, text)
+    return _WORD.sub(_latinised, text) if _FOREIGN.search(text) else text
 
 
 _INVISIBLE = re.compile(
