@@ -42,9 +42,7 @@ _RUN = re.compile(
     r"(?<![\w@=&#+,])(?<![\w]-)\+?\(?\+?\d"
     r"(?:(?!\.[ \xa0])[ \xa0\u2009\u202f.\-\u2010-\u2013/()]{0,3}\d){6,17}"
 )
-_DIGITS_NEAR = re.compile(
-    r"\d(?:[ \xa0\u2009\u202f.\-\u2010-\u2013/()]{0,3}\d){6}"
-)
+_DIGITS_NEAR = re.compile(r"\d(?:[ \xa0\u2009\u202f.\-\u2010-\u2013/()]{0,3}\d){6}")
 """What every run holds, found five times as fast: most letters have none."""
 _LEAD = 3
 """Signs that a run may begin with."""

@@ -127,18 +127,12 @@ class PhraseTable:
         self.others = {word for phrase in concepts.phrases for word in phrase[1:]}
         # Most words that could begin a phrase do not: two words are tried against a bitmap first.
         self._openings = np.zeros(1 << 16, np.bool_)
-        for phrase in concepts.phrases:
+        self._by_length: dict[int, dict[int, tuple[int, ...]]] = {}
+        self._longer: set[int] = set()
+        for phrase, numbers in concepts.phrases.items():
             self._openings[_phrase_hash(phrase[:2]) >> 16] = True
-        self._keys: list[Hashes] = []
-        self._values: list[list[tuple[int, ...]]] = []
-        for length in range(2, LONGEST_PHRASE + 1):
-            known = sorted(
-                (_phrase_hash(phrase), numbers)
-                for phrase, numbers in concepts.phrases.items()
-                if len(phrase) == length
-            )
-            self._keys.append(np.array([key for key, _ in known], np.uint32))
-            self._values.append([numbers for _, numbers in known])
+            self._by_length.setdefault(len(phrase), {})[_phrase_hash(phrase)] = numbers
+            self._longer.update(_phrase_hash(phrase[:length]) for length in range(2, len(phrase)))
 
     def find(self, keys: Hashes, starts: Positions) -> list[tuple[int, int, tuple[int, ...]]]:
         """Phrases in a text, longest first: `(position, words, concepts)`; they may overlap.
@@ -147,22 +141,24 @@ class PhraseTable:
         that begin some phrase, none of them the last.
         """
         found: list[tuple[int, int, tuple[int, ...]]] = []
-        likely = self._openings[mix(keys[starts], keys[starts + 1]) >> _HALF]
-        starts = starts[likely]
-        hashes = keys[starts]
-        for length, known, values in zip((2, 3, 4), self._keys, self._values, strict=True):
-            inside = starts < len(keys) - length + 1
-            starts = starts[inside]
-            if not len(starts):
-                break
-            hashes = mix(hashes[inside], keys[starts + (length - 1)])
-            if not len(known):
-                continue
-            slots = np.minimum(known.searchsorted(hashes), len(known) - 1)
-            hits = np.flatnonzero(known[slots] == hashes)
-            where = zip(starts[hits].tolist(), slots[hits].tolist(), strict=True)
-            found += [(start, length, values[slot]) for start, slot in where]
+        hashes = mix(keys[starts], keys[starts + 1])
+        likely = self._openings[hashes >> _HALF]
+        beginning = zip(starts[likely].tolist(), hashes[likely].tolist(), strict=True)
+        for length in range(2, LONGEST_PHRASE + 1):
+            known = self._by_length.get(length, {})
+            going_on = []
+            for start, key in beginning:
+                if key in known:
+                    found.append((start, length, known[key]))
+                if key in self._longer and start + length < len(keys):
+                    going_on.append((start, _mixed(key, int(keys[start + length]))))
+            beginning = iter(going_on)
         return found[::-1]
+
+
+def _mixed(left: int, right: int) -> int:
+    """`mix` for two numbers."""
+    return ((((left * 0x9E3779B1) & 0xFFFFFFFF) ^ right) * 0x85EBCA6B) & 0xFFFFFFFF
 
 
 def _phrase_hash(phrase: tuple[bytes, ...]) -> int:

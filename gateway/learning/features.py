@@ -15,7 +15,6 @@ Words and pieces are hashed into the same 2**`BITS` columns; the others have col
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -25,12 +24,14 @@ from numpy.typing import NDArray
 
 from gateway.learning.concepts import Concepts, Hashes, mix
 from gateway.learning.vocabulary import Numbers, Vocabulary
-from gateway.learning.words import split
+from gateway.learning.words import beyond_ascii, split
 
 SCHEMA = 1
 """Raised with every change that makes older models read other columns than they learned."""
 BITS = 18
 _SHIFT = np.uint32(32 - BITS)
+_TAKEN = -2
+"""Stands for the concept of a word inside a phrase that was found."""
 _WORD = np.uint32(0x85EBCA6B)
 _PIECE = np.uint32(0xC2B2AE35)
 NEAR_WORDS, NEAR_CONCEPTS = 6, 3
@@ -156,19 +157,19 @@ class Reader:
         first, second = known.first[words], known.second[words]
         starts = np.flatnonzero(known.begins[words[:-1]] & known.continues[words[1:]])
         found: list[tuple[int, int, int]] = []
-        taken = bytearray(len(words))
         for position, length, concepts in known.phrases.find(known.keys[words], starts):
-            if not any(taken[position : position + length]):
-                taken[position : position + length] = b"\1" * length
+            if first[position] > _TAKEN and first[position + length - 1] > _TAKEN:
+                first[position : position + length] = _TAKEN
+                second[position : position + length] = _TAKEN
                 found += [(position, length, concept) for concept in concepts[:2]]
-        free = ~np.frombuffer(taken, np.bool_)
-        phrases = np.array(found, np.int32).reshape(-1, 3)
-        one, two = np.flatnonzero(free & (first >= 0)), np.flatnonzero(free & (second >= 0))
-        single = np.ones((len(one) + len(two), 3), np.int32)
-        single[:, 0] = np.concatenate([one, two])
-        single[:, 2] = np.concatenate([first[one], second[two]])
-        events = np.concatenate([single, phrases])
-        events = events[events[:, 0].argsort(kind="stable")]
+        one, two = np.flatnonzero(first >= 0), np.flatnonzero(second >= 0)
+        events = np.ones((len(one) + len(two) + len(found), 3), np.int32)
+        events[: len(one), 0], events[: len(one), 2] = one, first[one]
+        if len(two) or found:
+            singles = len(one) + len(two)
+            events[len(one) : singles, 0], events[len(one) : singles, 2] = two, second[two]
+            events[singles:] = np.array(found, np.int32).reshape(-1, 3)
+            events = events[events[:, 0].argsort(kind="stable")]
         return events[:, :2], events[:, 2]
 
 
@@ -202,39 +203,38 @@ def _pairs(positions: NDArray[np.int32], events: NDArray[np.int32], concepts: in
     ]
     if not found:
         return np.empty(0, np.int32)
-    return np.unique(np.concatenate(found)).astype(np.int32)
+    return _different(np.concatenate(found).astype(np.int32))
 
 
 _SMILES = (":)", ":-)", ";)", ":D", ";-)")
 _FROWNS = (":(", ":-(", ":/ ", ">:(")
-_SMILE = re.compile(r"[😊🙂😀😁😄😃❤🙏👍🥰😍]")
-_FROWN = re.compile(r"[😠😡🤬👎😤😞😢🙄]")
+_SMILE = frozenset("😊🙂😀😁😄😃❤🙏👍🥰😍")
+_FROWN = frozenset("😠😡🤬👎😤😞😢🙄")
+_TO_CAPITALS = bytes(65 if 65 <= octet <= 90 else 32 for octet in range(256))
+_SMALL, _CAPITAL = bytes(range(97, 123)), bytes(range(65, 91))
 
 
 def style(text: str) -> Columns:
     """Numbers of the STYLE facts that hold for a text."""
     loud, asked = text.count("!"), text.count("?")
-    capitals, mostly = _capitals(text)
-    plain = text.isascii()
+    capitals, mostly = _capitals(text.encode("utf-8", "replace"))
+    foreign = frozenset() if text.isascii() else beyond_ascii(text)
+    marked = ":" in text or ";" in text
     opening = text[:400]
     holds: Sequence[bool] = (
         loud == 1, 2 <= loud <= 3, loud > 3, "!!" in text or "?!" in text or "!?" in text,
         asked == 1, 2 <= asked <= 3, asked > 3, "..." in text or "…" in text,
         capitals == 1, 2 <= capitals <= 4, capitals > 4, mostly,
-        any(smile in text for smile in _SMILES) or (not plain and bool(_SMILE.search(text))),
-        any(frown in text for frown in _FROWNS) or (not plain and bool(_FROWN.search(text))),
-        len(text) > 20 and opening == opening.lower(), any(sign in text for sign in "€$£"),
+        (marked and any(map(text.__contains__, _SMILES))) or not _SMILE.isdisjoint(foreign),
+        (marked and any(map(text.__contains__, _FROWNS))) or not _FROWN.isdisjoint(foreign),
+        len(text) > 20 and opening == opening.lower(), "€" in text or "$" in text or "£" in text,
     )  # fmt: skip
     return np.flatnonzero(holds).astype(np.int32)
 
 
-def _capitals(text: str) -> tuple[int, bool]:
+def _capitals(octets: bytes) -> tuple[int, bool]:
     """How many runs of four and more capitals there are, and whether most letters are capitals."""
-    octets = np.frombuffer(text.encode("latin-1", "replace"), np.uint8)
-    upper = ((octets >= 65) & (octets <= 90)) | ((octets >= 192) & (octets <= 222))
-    if len(octets) < 4:
-        return 0, False
-    runs = upper[:-3] & upper[1:-2] & upper[2:-1] & upper[3:]
-    begins = int(np.count_nonzero(runs[1:] & ~runs[:-1])) + int(runs[0])
-    lower = int(np.count_nonzero((octets >= 97) & (octets <= 122)))
-    return begins, int(np.count_nonzero(upper)) > lower
+    runs = octets.translate(_TO_CAPITALS)
+    begins = sum(len(run) > 3 for run in runs.split()) if b"AAAA" in runs else 0
+    small = len(octets) - len(octets.translate(None, _SMALL))
+    return begins, len(octets) - len(octets.translate(None, _CAPITAL)) > small

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _KEPT = b"'$%"
 _TO_SPACE = bytes(
@@ -21,7 +22,9 @@ _TABLE = bytes(_TO_SPACE[_CUT[byte]] for byte in range(256))
 """Lower-cases ASCII letters and turns ASCII punctuation into spaces; other octets stay."""
 
 _ASCII = bytes(range(128))
-_LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"]+|[\w.+-]{1,64}@[\w.-]{1,255}")
+_LINK = re.compile(r"(?:https?://|www\.)[^\s<>\"]+")
+_DOMAIN = re.compile(r"@[\w.-]{1,255}")
+_LOCAL = re.compile(r"[\w.+-]{1,64}\Z")
 _QUOTES = "’‘`´ʼ＇"
 _INVISIBLE = frozenset(
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u3164\ufeff\uffa0"
@@ -42,19 +45,32 @@ LONGEST_WORD = 24
 
 def split(text: str) -> list[bytes]:
     """The words of a text in order: lower case, without links and addresses, UTF-8."""
-    if "@" in text or "://" in text or "www." in text:
+    if "://" in text or "www." in text:
         text = _LINK.sub(" ", text)
+    if "@" in text:
+        text = _without_addresses(text)
     if text.isascii():
         return text.encode().translate(_TABLE).split()
     return _plain(text).lower().encode("utf-8", "replace").translate(_TABLE).split()
 
 
+def _without_addresses(text: str) -> str:
+    """From the @ to both sides: a pattern that begins with the local part costs 40 us/KB more."""
+    pieces, end = [], 0
+    for domain in _DOMAIN.finditer(text):
+        local = _LOCAL.search(text, max(end, domain.start() - 64), domain.start())
+        if local is not None:
+            pieces.append(text[end : local.start()])
+            end = domain.end()
+    return " ".join((*pieces, text[end:]))
+
+
 def _plain(text: str) -> str:
     """Drop what is invisible, unfold look-alike forms (NFKC), set symbols and emoji apart."""
-    foreign = _beyond_ascii(text)
+    foreign = beyond_ascii(text)
     if not unicodedata.is_normalized("NFKC", "".join(foreign)):
         text = unicodedata.normalize("NFKC", text)
-        foreign = _beyond_ascii(text)
+        foreign = beyond_ascii(text)
     changes: dict[str, str | int | None] = {
         character: _instead(character) for character in foreign if not character.isalpha()
     }
@@ -69,11 +85,13 @@ _FEW = 24
 """So many single replacements cost less than one `str.translate`."""
 
 
-def _beyond_ascii(text: str) -> set[str]:
+def beyond_ascii(text: str) -> set[str]:
+    """The different characters of a text that are not ASCII."""
     octets = text.encode("utf-8", "replace").translate(None, _ASCII)
     return set(octets.decode("utf-8", "replace"))
 
 
+@lru_cache(maxsize=4096)
 def _instead(character: str) -> str:
     if character in _INVISIBLE:
         return ""
