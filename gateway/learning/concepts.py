@@ -143,7 +143,7 @@ class PhraseTable:
         found: list[tuple[int, int, tuple[int, ...]]] = []
         hashes = mix(keys[starts], keys[starts + 1])
         likely = self._openings[hashes >> _HALF]
-        beginning = zip(starts[likely].tolist(), hashes[likely].tolist(), strict=True)
+        beginning = [*zip(starts[likely].tolist(), hashes[likely].tolist(), strict=True)]
         for length in range(2, LONGEST_PHRASE + 1):
             known = self._by_length.get(length, {})
             going_on = []
@@ -152,7 +152,7 @@ class PhraseTable:
                     found.append((start, length, known[key]))
                 if key in self._longer and start + length < len(keys):
                     going_on.append((start, _mixed(key, int(keys[start + length]))))
-            beginning = iter(going_on)
+            beginning = going_on
         return found[::-1]
 
 
