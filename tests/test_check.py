@@ -106,10 +106,11 @@ def test_an_option_that_a_filter_does_not_know(tmp_path: Path) -> None:
     ("calendar", "key"),
     [
         ("{timezone: Europe/Atlantis}", "timezone"),
-        ("{hours: {mon-fry: '9:00-17:00'}}", "hours"),
-        ("{hours: {mon: '17:00-9:00'}}", "hours"),
+        ("{hours: {mon-fry: '9:00-17:00'}}", "hours.mon-fry"),
+        ("{hours: {mon: '17:00-9:00'}}", "hours.mon"),
+        ("{hours: {mon: closed}}", "hours"),
         ("{holidays: Narnia}", "holidays"),
-        ("{holidays: [2026-02-30]}", "holidays"),
+        ("{holidays: [US, 2026-02-30]}", "holidays[1]"),
     ],
 )
 def test_a_calendar_that_cannot_be(tmp_path: Path, calendar: str, key: str) -> None:
@@ -120,7 +121,12 @@ def test_a_calendar_that_cannot_be(tmp_path: Path, calendar: str, key: str) -> N
 
 def test_a_template_that_is_not_there(tmp_path: Path) -> None:
     shop = SHOP.replace("acknowledge: received", "acknowledge: welcome")
-    assert any("'welcome', and there is no such file" in line for line in said(tmp_path, shop=shop))
+    assert said(tmp_path, shop=shop) == [
+        "shop.yaml:7: routes[0].acknowledge: there is no template 'welcome'; "
+        "write templates/shop/welcome.en.txt, or use received"
+    ]
+    shop = SHOP.replace("acknowledge: received", "acknowledge: recieved")
+    assert said(tmp_path, shop=shop)[0].endswith("'recieved'; did you mean 'received'?")
 
 
 def test_a_template_that_fails(tmp_path: Path) -> None:
@@ -156,12 +162,12 @@ def test_rules_that_never_match(tmp_path: Path) -> None:
     shop += "  - {to: a@shop.example}\n"
     assert [line.partition(";")[0] for line in said(tmp_path, shop=shop)] == [
         "shop.yaml:7: warning: routes[0].to: matches nothing: not one of this site's domains",
-        "shop.yaml:9: warning: routes[2]: never reached: a rule above matches every letter",
+        "shop.yaml:9: warning: routes[2]: never reached: 'rule 2' above takes every such letter",
     ]
 
 
 def test_a_rule_with_a_condition_hides_nothing(tmp_path: Path) -> None:
-    shop = SHOP.replace("acknowledge: received", "urgent: true") + "  - {to: a@shop.example}\n"
+    shop = SHOP.replace("acknowledge: received", "attachment: true") + "  - {to: a@shop.example}\n"
     assert said(tmp_path, shop=shop) == []
 
 
@@ -285,7 +291,7 @@ def test_a_secret_that_all_can_read(tmp_path: Path) -> None:
 def test_a_secret_that_can_be_guessed(tmp_path: Path) -> None:
     found = said(tmp_path, MAIN + "secret: [a-long-enough-secret, hunter2]\n")
     assert [line.partition(";")[0] for line in found] == [
-        "gateway.yaml:10: secret: shorter than 16 characters, so it can be guessed"
+        "gateway.yaml:10: secret[1]: shorter than 16 characters, so it can be guessed"
     ]
     assert "hunter2" not in found[0]
 

@@ -358,11 +358,6 @@ def test_a_doubled_key_names_both_lines(folder: Path) -> None:
     )
 
 
-def test_thresholds_in_the_wrong_order(folder: Path) -> None:
-    said = one(folder, MAIN, SHOP + "thresholds: {unsure: 0.8, spam: 0.6}\n")
-    assert said.startswith("shop.yaml:6: thresholds.unsure: 0.8 is above the threshold of spam")
-
-
 def test_a_probability_of_a_refusal_below_the_bound(folder: Path) -> None:
     said = one(folder, MAIN, SHOP + "thresholds: {refuse_at: 0.9}\n")
     assert said == (

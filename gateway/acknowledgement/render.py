@@ -60,6 +60,15 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """A template that a route acknowledges with and that nobody wrote."""
+
+    site: str
+    name: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """One template file, compiled."""
 
@@ -94,20 +103,30 @@ def tidy(body: str) -> str:
 
 
 class Templates:
-    """All templates of all sites. `problems` is what `gateway check` tells about them."""
+    """All templates of all sites. `problems` is what `gateway check` tells about their files."""
 
     def __init__(
-        self, folders: Mapping[str, Sequence[Mapping[str, Source]]], problems: Iterable[Problem]
+        self,
+        folders: Mapping[str, Sequence[Mapping[str, Source]]],
+        problems: Iterable[Problem],
+        missing: Iterable[Missing] = (),
     ) -> None:
         """`folders`: for each site its folders in order of look-up, each by stem."""
         self._folders = folders
         self.problems = tuple(problems)
+        self.missing = tuple(missing)
+        """What routes ask for and no file holds; a file with a mistake is a problem instead."""
         self._found: dict[tuple[str, str, str, bool, str], tuple[Source, ...]] = {}
 
     @classmethod
     def load(cls, settings: Settings) -> Templates:
         """Read, compile and prove every template. Raises nothing: mistakes are `problems`."""
         return _Loader(settings).load()
+
+    def names(self, site: Site) -> list[str]:
+        """What a route of this site may say under `acknowledge`."""
+        folders = self._folders.get(site.site, ())
+        return sorted({source.name for folder in folders for source in folder.values()})
 
     def find(
         self, site: Site, name: str, *, tone: str, is_open: bool, language: str
@@ -168,6 +187,9 @@ class _Loader:
         self._settings = settings
         self._environment = environment()
         self.problems: list[Problem] = []
+        self.missing: list[Missing] = []
+        self._failed: set[str] = set()
+        """Names of which some file cannot be used."""
 
     def load(self) -> Templates:
         folder = self._settings.templates
@@ -182,7 +204,7 @@ class _Loader:
         templates = Templates(folders, ())
         for site in self._settings.sites:
             self._check_use(site, templates)
-        return Templates(folders, dict.fromkeys(self.problems))
+        return Templates(folders, dict.fromkeys(self.problems), self.missing)
 
     def _read(self, folder: Path, languages: Iterable[str] | None) -> dict[str, Source]:
         """Every template of one folder, compiled; only some languages of the shipped ones."""
@@ -199,6 +221,8 @@ class _Loader:
                 source = self._compile(path, parts)
                 if source:
                     sources[path.stem] = source
+                else:
+                    self._failed.add(parts[0])
         return sources
 
     def _compile(self, path: Path, parts: tuple[str, str, str, str]) -> Source | None:
@@ -239,6 +263,7 @@ class _Loader:
                     f"it fails for site {site.site}: {error}",
                     f"the names it may use are {', '.join(Words.NAMES)}",
                 )
+                self._failed.add(source.name)
                 return False
         return True
 
@@ -256,12 +281,8 @@ class _Loader:
             for is_open in (True, False):
                 found = templates.find(site, name, tone=tone, is_open=is_open, language=language)
                 if not found:
-                    self._tell(
-                        self._settings.templates / site.site / f"{name}.{language}.txt",
-                        1,
-                        f"site {site.site} acknowledges with '{name}', and there is no such file",
-                        "write it, or let the route say 'acknowledge: received'",
-                    )
+                    if name not in self._failed:
+                        self.missing.append(Missing(site.site, name, language))
                     return
                 # Behind a form nobody is thanked: the address may be a stranger's.
                 heard = "" if name == FORM else tone

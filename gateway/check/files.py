@@ -41,6 +41,8 @@ def certificates(settings: Settings, sources: Sources, now: datetime) -> Iterato
         if listener.tls is None:
             continue
         steps: Steps = ("listen", index, "tls")
+        if not sources.sound(steps):
+            continue
         try:
             server_context(listener.tls)
         except (OSError, ssl.SSLError):
@@ -50,7 +52,8 @@ def certificates(settings: Settings, sources: Sources, now: datetime) -> Iterato
                 "both must be PEM, the key must be this certificate's and without a password",
             )
             continue
-        yield from _validity(listener.tls, settings.hostname, steps, sources, now)
+        hostname = settings.hostname if sources.sound(("hostname",)) else ""
+        yield from _validity(listener.tls, hostname, steps, sources, now)
 
 
 def _validity(
@@ -70,7 +73,7 @@ def _validity(
     if certificate.not_valid_before_utc > now:
         start = certificate.not_valid_before_utc
         yield sources.problem(steps, f"not valid before {start:%Y-%m-%d}", "look at the clock")
-    if not _covers(certificate, hostname):
+    if hostname and not _covers(certificate, hostname):
         what = "the certificate does not name our hostname"
         yield sources.problem(steps, what, f"get one for {hostname}", warning=True)
 
@@ -89,6 +92,8 @@ def signing_keys(settings: Settings, sources: Sources, now: datetime) -> Iterato
         if site.signing is None:
             continue
         steps: Steps = ("sites", index, "signing")
+        if not sources.sound((*steps, "key")):
+            continue
         try:
             secret = site.signing.key.get_secret_value()
             signer = Signer(site.signing.domain, site.signing.selector, secret)
@@ -112,10 +117,15 @@ def secrets(settings: Settings, sources: Sources, now: datetime) -> Iterator[Pro
             what = "anybody on this host can read the file named here"
             yield sources.problem(steps, what, "chmod o= FILE", warning=True)
     given = settings.secret or ()
-    for secret in given if isinstance(given, tuple) else (given,):
-        if len(secret.get_secret_value()) < MIN_SECRET:
+    several = (
+        [(("secret", n), one) for n, one in enumerate(given)]
+        if isinstance(given, tuple)
+        else [(("secret",), given)]
+    )
+    for at, secret in several:
+        if sources.sound(at) and len(secret.get_secret_value()) < MIN_SECRET:
             what = f"shorter than {MIN_SECRET} characters, so it can be guessed"
-            yield sources.problem(("secret",), what, "make one: openssl rand -hex 32")
+            yield sources.problem(at, what, "make one: openssl rand -hex 32")
 
 
 # --- what is written, and where ------------------------------------------------------------------
@@ -124,38 +134,40 @@ def secrets(settings: Settings, sources: Sources, now: datetime) -> Iterator[Pro
 def recipient_files(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
     for index, site in enumerate(settings.sites):
         path = site.recipients.file
-        if path is None:
+        steps: Steps = ("sites", index, "recipients", "file")
+        if path is None or not sources.sound(steps):
             continue
+        domains = site.domains if sources.sound(("sites", index, "domains")) else ()
         try:
             text = read_file(path, MAX_RECIPIENTS).decode()
         except (UnreadableError, UnicodeDecodeError) as error:
             why = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
-            steps: Steps = ("sites", index, "recipients", "file")
             yield sources.problem(steps, f"the file cannot be read: {why}", "mend it")
             continue
         for number, line in enumerate(text.splitlines(), 1):
             address = line.partition("#")[0].strip()
-            if address and not _is_address_of(address, site.domains):
+            if address and not _is_address_of(address, domains):
                 what = "not an address of this site's domains"
                 yield Problem(path, number, "", what, "one address a line, # begins a comment")
 
 
 def _is_address_of(address: str, domains: tuple[str, ...]) -> bool:
+    """Without domains any address will do."""
     try:
-        return _ADDRESS.validate_python(address).rpartition("@")[2] in domains
+        domain = _ADDRESS.validate_python(address).rpartition("@")[2]
+        return domain in domains or not domains
     except ValidationError:
         return False
 
 
 def folders(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
     """The store's folder and the Maildirs: there, or possible to make."""
-    store = Path(settings.store.get_secret_value().partition("://")[2])
-    wanted: list[tuple[Steps, Path]] = [(("store",), store.parent)]
+    wanted: list[tuple[Steps, Path]] = [(("store",), store_path(settings).parent)]
     for name, hop in settings.next_hops.items():
         if hop.maildir is not None:
             wanted.append((("next_hops", name, "address"), hop.maildir))
     for steps, folder in wanted:
-        why = _unusable(folder)
+        why = _unusable(folder) if sources.sound(steps) else ""
         if why:
             yield sources.problem(steps, f"the folder cannot be written: {why}", "mend the path")
 
@@ -174,6 +186,8 @@ def ports(settings: Settings, sources: Sources, now: datetime) -> Iterator[Probl
     for index, listener in enumerate(settings.listen):
         host, port = split_host_port(listener.address)
         steps: Steps = ("listen", index, "address")
+        if not sources.sound(steps):
+            continue
         match _bind(host, port):
             case 0:
                 continue
@@ -192,6 +206,8 @@ def ports(settings: Settings, sources: Sources, now: datetime) -> Iterator[Probl
 def stores(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
     """A store file that is something else, or a disk without room for mail."""
     path = store_path(settings)
+    if not sources.sound(("store",)):
+        return
     try:
         with path.open("rb") if path.is_file() else io.BytesIO() as file:
             head = file.read(16)

@@ -29,6 +29,7 @@ from gateway.show import terminal
 from gateway.store import StoreError
 from gateway.store.opening import store_path
 
+OLD_STAYS = "the configuration from before stays in force; mend what is told, then reload again"
 DRAIN = 30.0
 """Seconds that messages under way get to finish after SIGTERM."""
 
@@ -139,10 +140,12 @@ async def _reload_when_asked(
         asked.clear()
         try:
             loaded = load(config, os.environ)
-            problems = await asyncio.to_thread(inspect, loaded, now())
+            problems = await asyncio.to_thread(inspect, loaded, now(), serving=True)
             tell(problems, journal)
             settings = usable(loaded, problems)
             if settings is not None:
                 await served.reload(settings)
+                continue
         except Exception as error:  # whatever it was, the next SIGHUP is heard again
             journal.trouble("reload", error)
+        journal.alert("reload refused", text=OLD_STAYS)

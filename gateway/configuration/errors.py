@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
@@ -26,6 +26,7 @@ _WANTED = {
     "path_type": "a path",
 }
 _YES = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+_LATER_PROTOCOLS = ("submission", "lmtp", "milter")
 _SPELLINGS = {
     "site": "a site's name is made of a-z, 0-9, - and _, at most 40 characters",
     "region": "a region is a country's two letters, such as US or DE",
@@ -34,27 +35,43 @@ _SPELLINGS = {
 }
 
 
-def tell(error: ValidationError, sources: Sources, skip: Sequence[Steps] = ()) -> None:
-    """Add a problem for each mistake pydantic saw and nobody told, but for those below `skip`."""
-    told = frozenset(sources.told)
-    groups: dict[Steps, list[Mapping[str, Any]]] = {}
+Errors: TypeAlias = Sequence[Mapping[str, Any]]
+
+
+def grouped(error: ValidationError, data: Any) -> dict[Steps, list[Errors]]:
+    """What pydantic says of each value of `data`, and apart from it of the key it stands under."""
+    values: dict[Steps, list[Mapping[str, Any]]] = {}
+    keys: dict[Steps, list[Mapping[str, Any]]] = {}
     for each in error.errors(include_url=False):
-        steps = _steps(each, sources)
-        passed = steps in told or any(steps[: len(known)] == known for known in skip)
-        if not passed and not _echo(each):
-            groups.setdefault(steps, []).append(each)
-    for steps, errors in groups.items():
-        what, mend = _words(steps, errors, sources)
-        sources.add(steps, what, mend)
+        if not _echo(each):
+            kind = keys if each["loc"] and each["loc"][-1] == "[key]" else values
+            kind.setdefault(_steps(each, data), []).append(each)
+    return {
+        steps: [kind[steps] for kind in (keys, values) if steps in kind]
+        for steps in dict.fromkeys([*keys, *values])
+    }
 
 
-def _steps(error: Mapping[str, Any], sources: Sources) -> Steps:
+def tell(steps: Steps, errors: Errors, sources: Sources) -> None:
+    what, mend = _words(steps, errors, sources)
+    sources.add(steps, what, mend)
+
+
+def has_step(data: Any, step: str | int) -> bool:
+    if isinstance(data, list):
+        return isinstance(step, int) and step < len(data)
+    return isinstance(data, dict) and step in data
+
+
+def _steps(error: Mapping[str, Any], data: Any) -> Steps:
     """pydantic's location without the names of the union members it tried."""
     steps: Steps = ()
     loc: Steps = error["loc"]
     for index, step in enumerate(loc):
         last = index == len(loc) - 1
-        if sources.has((*steps, step)) or (last and error["type"] == "missing"):
+        if has_step(data, step):
+            steps, data = (*steps, step), data[step]
+        elif last and error["type"] == "missing":
             steps = (*steps, step)
     return steps
 
@@ -64,7 +81,23 @@ def _echo(error: Mapping[str, Any]) -> bool:
     return error["type"] == "too_short" and bool(error["input"])
 
 
-def _words(steps: Steps, errors: Sequence[Mapping[str, Any]], sources: Sources) -> tuple[str, str]:
+def mended(errors: Errors) -> object:
+    """The value as the message advises to write it; None where it can only be taken out."""
+    value, wish = errors[0]["input"], wanted(errors)
+    if isinstance(value, str):
+        if wish == "a list":
+            return [value]
+        if wish == "true or false" and value.lower() in _YES:
+            return _YES[value.lower()] == "true"
+        if "number" in wish and value.isdecimal() and len(value) < 10:
+            return int(value)
+        return _closest_literal(value, wish) or None
+    if wish.startswith("text") and isinstance(value, int | float):
+        return str(value)
+    return None
+
+
+def _words(steps: Steps, errors: Errors, sources: Sources) -> tuple[str, str]:
     first = errors[0]
     kind, value = first["type"], first["input"]
     given = sources.shown(steps, value)
@@ -85,6 +118,8 @@ def _words(steps: Steps, errors: Sequence[Mapping[str, Any]], sources: Sources) 
     if kind == "string_pattern_mismatch":
         name = next((step for step in reversed(steps) if isinstance(step, str)), "")
         return f"{given} does not fit", _SPELLINGS.get(name, f"it must match {first['ctx']}")
+    if steps[-1:] == ("protocol",) and value in _LATER_PROTOCOLS:
+        return f"{given} is not built yet", "only smtp is; remove this listener"
     return _wrong_type(value, given, errors)
 
 
@@ -102,12 +137,17 @@ def _value_error(text: str, given: str, *, hide: bool) -> tuple[str, str]:
     return f"{given} does not fit", shown(text, 300)
 
 
-def _wrong_type(value: object, given: str, errors: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    wanted = [
+def wanted(errors: Errors) -> str:
+    """What would fit, in words: 'true or false', 'a list'."""
+    words = [
         _WANTED.get(error["type"]) or str(error.get("ctx", {}).get("expected", "something else"))
         for error in errors
     ]
-    wish = " or ".join(dict.fromkeys(wanted))
+    return " or ".join(dict.fromkeys(words))
+
+
+def _wrong_type(value: object, given: str, errors: Errors) -> tuple[str, str]:
+    wish = wanted(errors)
     if value is None:
         return f"has no value, where {wish} is wanted", "give one, or remove the key"
     return f"{given} is not {wish}", _mend(value, given, wish)
@@ -124,8 +164,12 @@ def _mend(value: object, given: str, wish: str) -> str:
     if "number" in wish and not isinstance(value, int | float):
         return f"write {wish}, without quotes"
     if wish.startswith("'") and isinstance(value, str):
-        close = closest(
-            value, [word.strip("'") for word in wish.replace(" or ", ", ").split(", ")], 0.5
-        )
+        close = _closest_literal(value, wish)
         return f"did you mean '{close}'?" if close else f"write {wish}"
     return f"write {wish}"
+
+
+def _closest_literal(value: str, wish: str) -> str:
+    """The one of the words in quotes that this looks like, or nothing."""
+    words = [word.strip("'") for word in wish.replace(" or ", ", ").split(", ")]
+    return closest(value, words, 0.5) if wish.startswith("'") else ""

@@ -1,7 +1,7 @@
 """Names in the configuration that must fit each other: next hops, filters, sites, domains.
 
-Works on the values as read, before the models see them, so that these mistakes are told together
-with all others; what has a wrong type is passed by here and told there.
+Works on the values as read, of which `repair` has taken out what has a wrong type. Of a name that
+stands for one of those nothing is said.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from gateway.configuration.yaml_values import Sources
 from gateway.problems import Steps, shown
 
 FILTER_GROUP = "gateway.filters"
-_LATER_PROTOCOLS = ("submission", "lmtp", "milter")
 
 
 def check_names(data: dict[str, Any], sources: Sources) -> None:
@@ -29,8 +28,6 @@ def check_names(data: dict[str, Any], sources: Sources) -> None:
         (("listen", None, "address"), "address"),
     ):
         _each_once(list(_words(data, pattern)), what, sources)
-    _protocols(data, sources)
-    _thresholds(data, sources)
 
 
 def _words(data: Any, pattern: tuple[str | None, ...]) -> Iterable[tuple[Steps, str]]:
@@ -49,10 +46,11 @@ def _words(data: Any, pattern: tuple[str | None, ...]) -> Iterable[tuple[Steps, 
 
 def _known(
     name: str, names: Iterable[str], steps: Steps, what: str, sources: Sources, mend: str
-) -> None:
+) -> str:
+    """Tell of a name that nothing has; gives the known name that was meant, or nothing."""
     known = sorted(set(names))
     if name in known:
-        return
+        return name
     close = closest(name, known, 0.6)
     if close and not sources.is_private(steps):
         mend = f"did you mean '{shown(close)}'?"
@@ -60,38 +58,61 @@ def _known(
         mend = mend.format(", ".join(shown(one) for one in known) or "none")
     given = "this name" if sources.is_private(steps) else sources.shown(steps, name)
     sources.add(steps, f"no {what} is called {given}", mend)
+    return close
 
 
 def _next_hops(data: dict[str, Any], sources: Sources) -> None:
-    hops = data.get("next_hops")
-    if not isinstance(hops, dict):
+    hops = data["next_hops"]
+    if not sources.complete(("next_hops",)):
         return
     for pattern in (
         ("outbound",),
         ("sites", None, "next_hop"),
         ("sites", None, "routes", None, "next_hop"),
     ):
-        for steps, name in _words(data, pattern):
-            _known(name, hops, steps, "next hop", sources, "known are {}")
+        for steps, name in list(_words(data, pattern)):
+            if name and sources.sound(steps):
+                _known(name, hops, steps, "next hop", sources, "known are {}")
 
 
 def _filters(data: dict[str, Any], sources: Sources) -> None:
+    """What is meant by a misspelt name is looked at under its right name."""
     installed = entry_points(group=FILTER_GROUP).names
-    used = []
-    for steps, name in _words(data, ("filters", None, "use")):
-        used.append(name)
-        _known(name, installed, steps, "filter", sources, "installed are {}")
+    uses = list(select(data, ("filters", None, "use")))
+    used = {holder["use"] for _, holder in uses}
+    certain = sources.complete(("filters",))
+    for steps, holder in uses:
+        if not sources.sound(steps):
+            certain = False
+            continue
+        meant = _known(holder["use"], installed, steps, "filter", sources, "installed are {}")
+        if meant and meant not in used:
+            holder["use"] = meant
+            used.add(meant)
+        certain = certain and holder["use"] == meant
     for steps, holder in select(data, ("sites", None, "then")):
-        then = holder["then"]
-        for name in then if isinstance(then, dict) else ():
-            _known(
-                name, used, (*steps, name), "running filter", sources, "those under 'filters': {}"
-            )
+        # One of the filters that cannot be read may be the one that is meant here.
+        known = used if certain else used | set(installed)
+        _then(holder["then"], steps, known, used, sources)
+
+
+def _then(
+    then: dict[str, Any], at: Steps, known: set[str], used: set[str], sources: Sources
+) -> None:
+    for name in [name for name in then if name not in known]:
+        steps = (*at, name)
+        meant = _known(name, used, steps, "running filter", sources, "those under 'filters': {}")
+        words = then.pop(name)
+        if meant and meant not in then:
+            sources.renamed(steps, meant)
+            then[meant] = words
 
 
 def _each_once(words: list[tuple[Steps, str]], what: str, sources: Sources) -> None:
     seen: dict[str, Steps] = {}
     for steps, word in words:
+        if not sources.sound(steps):
+            continue
         name = word.lower().rstrip(".")
         if what == "address" and name.endswith(":0"):
             continue
@@ -105,18 +126,3 @@ def _each_once(words: list[tuple[Steps, str]], what: str, sources: Sources) -> N
             f"{given} stands in {first.file.name}, line {first.line}, already",
             "each may stand once",
         )
-
-
-def _protocols(data: dict[str, Any], sources: Sources) -> None:
-    for steps, name in _words(data, ("listen", None, "protocol")):
-        if name in _LATER_PROTOCOLS:
-            sources.add(steps, f"'{name}' is not built yet", "only smtp is; remove this listener")
-
-
-def _thresholds(data: dict[str, Any], sources: Sources) -> None:
-    for steps, holder in select(data, ("sites", None, "thresholds", "unsure")):
-        unsure, spam = holder["unsure"], holder.get("spam", 0.9)
-        numbers = isinstance(unsure, float | int) and isinstance(spam, float | int)
-        if numbers and unsure > spam:
-            what = f"{unsure} is above the threshold of spam, {spam}"
-            sources.add(steps, what, "unsure lies below spam")

@@ -59,7 +59,7 @@ def _each(
 ) -> None:
     for steps, holder in select(data, pattern):
         key = str(steps[-1])
-        if isinstance(holder[key], str):
+        if isinstance(holder[key], str) and sources.sound(steps):
             holder[key] = change(holder[key], steps, sources)
 
 

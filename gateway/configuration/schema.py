@@ -103,19 +103,32 @@ def closest(word: str, words: list[str], cutoff: float) -> str:
 
 def advice(key: str, steps: Steps) -> tuple[str, str]:
     """(what is wrong, how to mend it) for a key that the map at `steps` does not know."""
-    models = models_at(steps)
-    if any(key in NOT_BUILT.get(model.__name__, ()) for model in models):
+    if _later(key, steps):
         return "not built yet", "remove this key; the changelog will say when it comes"
-    known = [name for model in models for name, _, _ in fields(model)]
-    close = closest(key, known, 0.75)
+    close = meant(key, steps)
     if close:
         return "unknown key", f"did you mean '{close}'?"
     if key in homes():
         return "unknown key here", f"it belongs to {' or '.join(homes()[key][:3])}"
-    close = closest(key, known, 0.55)
-    if close:
-        return "unknown key", f"did you mean '{close}'?"
-    return "unknown key", "known here are " + ", ".join(known)
+    return "unknown key", "known here are " + ", ".join(key_names(steps))
+
+
+def meant(key: str, steps: Steps) -> str:
+    """The key of the map at `steps` that this one looks like, or nothing."""
+    if _later(key, steps):
+        return ""
+    known = key_names(steps)
+    # A key that belongs elsewhere is rather misplaced than misspelt.
+    return closest(key, known, 0.75) or ("" if key in homes() else closest(key, known, 0.55))
+
+
+def key_names(steps: Steps) -> list[str]:
+    """Every key that the map at `steps` knows."""
+    return [name for model in models_at(steps) for name, _, _ in fields(model)]
+
+
+def _later(key: str, steps: Steps) -> bool:
+    return any(key in NOT_BUILT.get(model.__name__, ()) for model in models_at(steps))
 
 
 SITE_KEYS = frozenset(key for key, _, _ in fields(Site))

@@ -60,21 +60,71 @@ class Sources:
         """What `!file` named, by the key that wanted it."""
         self.problems: list[Problem] = []
         self._places: dict[Steps, Place] = {(): Place(main, 1)}
-        self.told: set[Steps] = set()
-        """The values a problem was told of."""
+        self._told: set[Steps] = set()
         self._foreign: set[Steps] = set()
+        self._items: dict[Steps, list[int]] = {}
+        self._keys: dict[Steps, str] = {}
         self._environ = environ
+
+    # --- the way back: values that were mended for the checks, and the file as it is ---
+
+    def written(self, steps: Steps) -> Steps:
+        """Steps in the values as they are now → steps in the files."""
+        found: Steps = ()
+        for step in steps:
+            if isinstance(step, int):
+                items = self._items.get(found, ())
+                found = (*found, items[step] if step < len(items) else step)
+            else:
+                found = (*found, self._keys.get((*found, step), step))
+        return found
+
+    def dropped(self, steps: Steps, length: int) -> None:
+        """The item at `steps` is about to leave its list of `length` items."""
+        above, index = steps[:-1], steps[-1]
+        items = self._items.setdefault(self.written(above), list(range(length)))
+        del items[int(index)]
+
+    def renamed(self, steps: Steps, key: str) -> None:
+        """The key at `steps` is about to be called `key`, as a message advised."""
+        old = self.written(steps)
+        if is_secret((key,)):
+            self._foreign.add(old)
+        self._keys[*old[:-1], key] = str(old[-1])
 
     # --- telling ---
 
     def place(self, steps: Steps) -> Place:
         """Where a value stands; for one that is missing, what it is missing in."""
+        return self._place(self.written(steps))
+
+    def _place(self, steps: Steps) -> Place:
         while steps not in self._places:
             steps = steps[:-1]
         return self._places[steps]
 
     def has(self, steps: Steps) -> bool:
-        return steps in self._places
+        return self.written(steps) in self._places
+
+    def sound(self, *several: Steps) -> bool:
+        """Whether no mistake was told of these values, of what they stand in, or of their parts.
+
+        What follows from a value that is not sound is not worth telling.
+        """
+        return not any(
+            told and (told[: len(steps)] == steps or steps[: len(told)] == told)
+            for steps in map(self.written, several)
+            for told in self._told
+        )
+
+    def complete(self, steps: Steps) -> bool:
+        """Whether a list or map lacks nothing: a mistake within an entry leaves its name."""
+        steps = self.written(steps)
+        return steps not in self._told and steps not in self._items
+
+    def was_told(self, steps: Steps) -> bool:
+        """Whether a mistake was told of this very value."""
+        return self.written(steps) in self._told
 
     def folder(self, steps: Steps) -> Path:
         """The folder of the file that names this value: paths are relative to it."""
@@ -82,7 +132,12 @@ class Sources:
 
     def is_private(self, steps: Steps) -> bool:
         """Whether a value may not be repeated in a message."""
-        return is_secret(steps) or steps in self._foreign
+        old = self.written(steps)
+        return (
+            is_secret(steps)
+            or is_secret(old)
+            or any(old[:length] in self._foreign for length in range(1, len(old) + 1))
+        )
 
     def shown(self, steps: Steps, value: object) -> str:
         """A value as it may stand in a message."""
@@ -99,17 +154,22 @@ class Sources:
         return str(value).lower() if isinstance(value, bool) else str(value)
 
     def problem(self, steps: Steps, what: str, mend: str = "", *, warning: bool = False) -> Problem:
-        place = self.place(steps)
+        steps = self.written(steps)
+        place = self._place(steps)
         return Problem(place.file, place.line, dotted(steps[place.start :]), what, mend, warning)
 
     def add(self, steps: Steps, what: str, mend: str = "", *, warning: bool = False) -> None:
-        self.told.add(steps)
+        if not warning:
+            self._told.add(self.written(steps))
         self.problems.append(self.problem(steps, what, mend, warning=warning))
 
     # --- reading ---
 
-    def read(self, path: Path, at: Steps = ()) -> Any:
-        """Read one file as the value at `at`; None when it holds no map. Raises UnreadableError."""
+    def read(self, path: Path, at: Steps = (), *, begin: str = "key: value") -> Any:
+        """Read one file as the value at `at`; None when it holds no map. Raises UnreadableError.
+
+        `begin`: how such a file begins, for who has an empty one.
+        """
         octets = read_file(path, MAX_OCTETS)
         self.files.append(path)
         self._places[at] = Place(path, 1, len(at))
@@ -118,9 +178,10 @@ class Sources:
             Problem(path, mistake.line, "", mistake.what, mistake.mend) for mistake in tree.mistakes
         ]
         if tree.root is None and tree.mistakes:
+            self._told.add(at)
             return None
         if not isinstance(tree.root, Mapping):
-            self.add(at, "keys and values are wanted here", "begin with a key such as 'site: shop'")
+            self.add(at, "keys and values are wanted here", f"begin with a key such as '{begin}'")
             return None
         return self._value(tree.root, at, self._places[at])
 

@@ -7,9 +7,9 @@ the files and tells mistakes with file and line; `docs/configuration.md` is chec
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, Strict, model_validator
+from pydantic import Field, SecretStr, Strict, ValidationInfo, model_validator
 
 from gateway.settings.machine import (
     Acknowledgements,
@@ -61,6 +61,7 @@ from gateway.settings.values import (
 from gateway.verdict import Policy, Thresholds
 
 __all__ = [
+    "NAMES_ARE_TOLD",
     "Acknowledgements",
     "ActionWord",
     "Calendar",
@@ -104,6 +105,9 @@ __all__ = [
     "parse_span",
     "split_host_port",
 ]
+
+NAMES_ARE_TOLD: dict[str, Any] = {"names": "told elsewhere"}
+"""The context to validate with where the names are checked apart: see `configuration/names.py`."""
 
 
 class Settings(Value):
@@ -149,7 +153,9 @@ class Settings(Value):
     """What we write down."""
 
     @model_validator(mode="after")
-    def _names_are_known(self) -> Settings:
+    def _names_are_known(self, info: ValidationInfo) -> Settings:
+        if info.context is NAMES_ARE_TOLD:
+            return self
         for where, hop in self._named_hops():
             if hop not in self.next_hops:
                 raise ValueError(
@@ -159,7 +165,9 @@ class Settings(Value):
         return self
 
     @model_validator(mode="after")
-    def _no_doubles(self) -> Settings:
+    def _no_doubles(self, info: ValidationInfo) -> Settings:
+        if info.context is NAMES_ARE_TOLD:
+            return self
         for what, names in (
             ("site", [site.site for site in self.sites]),
             ("domain", [domain for site in self.sites for domain in site.domains]),

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.acknowledgement.render import SHIPPED, TONES, Templates, look_up, split_stem
+from gateway.acknowledgement.render import (
+    SHIPPED,
+    TONES,
+    Missing,
+    Templates,
+    look_up,
+    split_stem,
+)
 from gateway.acknowledgement.words import Words
 from gateway.calendar import WorkingHours
 from gateway.settings import Calendar, FormSender, Listener, NextHop, Route, Settings, Site
@@ -194,8 +201,15 @@ def test_wrong_files_are_told(tmp_path: Path) -> None:
 
 def test_a_name_that_no_file_has_is_told(tmp_path: Path) -> None:
     templates = load(tmp_path, {}, site(template="greeting"))
-    assert [(p.file.name, p.warning) for p in templates.problems] == [("greeting.en.txt", False)]
-    assert "acknowledges with 'greeting'" in templates.problems[0].what
+    assert templates.missing == (Missing("shop", "greeting", "en"),)
+    assert templates.problems == ()
+
+
+def test_a_file_with_a_mistake_is_not_missing_too(tmp_path: Path) -> None:
+    files = {"shop/greeting.en.txt": "Subject: yes\n\nDear {{ custommer }},\n"}
+    templates = load(tmp_path, files, site(template="greeting"))
+    assert len(templates.problems) == 1
+    assert templates.missing == ()
 
 
 def test_a_language_without_a_template_is_told(tmp_path: Path) -> None:

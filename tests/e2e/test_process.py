@@ -173,8 +173,10 @@ async def test_sighup_reloads_and_a_mistake_changes_nothing(serve, tmp_path):
         served.process.send_signal(signal.SIGHUP)
         alerts = await until(
             lambda: asyncio.sleep(0, served.events("alert")),
-            lambda found: any("rotues" in str(alert) for alert in found),
+            lambda found: any("reload refused" in str(alert) for alert in found),
         )
+        assert "stays in force" in str(alerts)
+        assert "in use" not in str(alerts), "its ports are its own"
         assert send_many(served.address, [1]) == [1]
         assert "did you mean 'routes'" in str(alerts)
         assert await served.stop() == 0

@@ -1,0 +1,163 @@
+"""A site's rules: those that no letter can reach, and conditions that never hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from gateway.check.filters import names_are_certain
+from gateway.check.sites import Known, places
+from gateway.configuration.yaml_values import Sources
+from gateway.problems import Problem, Steps, shown
+from gateway.routing.recipients import canonical
+from gateway.settings import Route, Settings, Site
+
+CONDITIONS = (
+    "author",
+    "author_domain",
+    "subject",
+    "header",
+    "spam",
+    "tone",
+    "urgent",
+    "language",
+    "attachment",
+    "larger_than",
+    "contacts_7_days",
+    "open",
+)
+NEEDS = {"spam": "spam", "tone": "tone", "urgent": "tone"}
+"""Conditions that hear of a filter."""
+LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})?")
+_FIELD_NAME = re.compile(r"[\x21-\x39\x3b-\x7e]+")  # RFC 5322, 2.2: printable, but no colon
+
+
+def rules(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
+    known = Known(settings, sources)
+    used = {use.use for use in settings.filters}
+    missing = set(NEEDS.values()) - used if names_are_certain(settings, sources) else set()
+    for site_steps, site in places(settings):
+        for number, route in enumerate(site.routes):
+            steps = (*site_steps, "routes", number)
+            yield from _reach(site, number, steps, known, sources)
+            yield from _conditions(route, steps, missing, settings, sources)
+            yield from _effects(route, steps, sources)
+
+
+# --- rules that no letter reaches ----------------------------------------------------------------
+
+
+def _reach(
+    site: Site, number: int, steps: Steps, known: Known, sources: Sources
+) -> Iterator[Problem]:
+    route = site.routes[number]
+    above = next(
+        (
+            index
+            for index, other in enumerate(site.routes[:number])
+            if sources.sound((*steps[:-1], index)) and _covers(other, route, site)
+        ),
+        None,
+    )
+    if above is not None and sources.sound(steps):
+        name = site.routes[above].name or f"rule {above + 1}"
+        what = f"never reached: '{shown(name)}' above takes every such letter"
+        yield sources.problem(steps, what, "put it above that one", warning=True)
+        return
+    to, at = route.to.lower(), (*steps, "to")
+    domain = to.rpartition("@")[2]
+    if not sources.sound(at) or "*" in domain:
+        return
+    if domain not in site.domains:
+        if sources.sound((*steps[:2], "domains")):
+            what = "matches nothing: not one of this site's domains"
+            yield sources.problem(at, what, "mend the address", warning=True)
+    elif canonical(to) in map(canonical, site.aliases):
+        what = "matches nothing: this is an alias, and rules see its mailbox"
+        yield sources.problem(at, what, "name the mailbox", warning=True)
+    elif "*" not in to and known.refuses(to):
+        what = "matches nothing: mail to this address is refused, for nobody has it"
+        yield sources.problem(at, what, "add it to 'recipients', or mend it", warning=True)
+
+
+def _covers(above: Route, below: Route, site: Site) -> bool:
+    """Whether every letter that `below` matches is matched by `above` already."""
+    wanted = _stated(below)
+    less = all(wanted.get(key) == value for key, value in _stated(above).items())
+    return less and _wider(above.to.lower(), below.to.lower(), site)
+
+
+def _stated(route: Route) -> Mapping[str, Any]:
+    """The conditions besides `to`, patterns as their text."""
+    stated = {key: getattr(route, key) for key in CONDITIONS if key in route.model_fields_set}
+    if route.subject is not None:
+        stated["subject"] = route.subject.pattern
+    if route.header:
+        stated["header"] = {name: pattern.pattern for name, pattern in route.header.items()}
+    return {key: value for key, value in stated.items() if value not in (None, (), "", {})}
+
+
+def _wider(above: str, below: str, site: Site) -> bool:
+    """`*@shop.example` takes what `info@shop.example` and `a*@shop.example` take."""
+    if above in {"*", "*@*"} or (len(site.domains) == 1 and above == f"*@{site.domains[0]}"):
+        return True
+    pattern = ".*".join(map(re.escape, re.sub(r"\*+", "*", above).split("*")))
+    return re.fullmatch(pattern, below) is not None if above.count("*") < 4 else above == below
+
+
+# --- conditions that never hold ------------------------------------------------------------------
+
+
+def _conditions(
+    route: Route, steps: Steps, missing: set[str], settings: Settings, sources: Sources
+) -> Iterator[Problem]:
+    for key, need in NEEDS.items():
+        at = (*steps, key)
+        if need in missing and key in route.model_fields_set and sources.sound(at):
+            what, mend = f"never holds: {need} does not run", f"add '- {{use: {need}}}'"
+            yield sources.problem(at, what, mend, warning=True)
+    large = sources.sound((*steps, "larger_than"), ("limits", "message_size"))
+    if large and (route.larger_than or 0) >= settings.limits.message_size:
+        what = "never holds: so large a message is refused by limits.message_size"
+        yield sources.problem((*steps, "larger_than"), what, "write less", warning=True)
+    for at, what, mend in _misspelt(route, steps):
+        if sources.sound(at):
+            yield sources.problem(at, f"never holds: {what}", mend)
+
+
+def _misspelt(route: Route, steps: Steps) -> Iterator[tuple[Steps, str, str]]:
+    """Conditions that no letter could fulfil, whatever it says."""
+    for name in route.header:
+        if not _FIELD_NAME.fullmatch(name):
+            at = (*steps, "header", name)
+            yield at, "no field can have this name", "write it as X-Priority, without a colon"
+    for language in route.language:
+        if not LANGUAGE.fullmatch(language):
+            what = f"'{shown(language)}' is no language"
+            yield (*steps, "language"), what, "write a code such as en or de"
+    if route.author and "@" not in route.author and "*" not in route.author:
+        mend = "write name@customer.example, or use 'author_domain'"
+        yield (*steps, "author"), "an author's address has an @", mend
+    if "@" in route.author_domain or "*" in route.author_domain:
+        mend = "write customer.example; what is below it counts too"
+        yield (*steps, "author_domain"), "a domain has no @ and no *", mend
+
+
+def _effects(route: Route, steps: Steps, sources: Sources) -> Iterator[Problem]:
+    """What a rule says and nothing comes of."""
+    if not sources.sound(steps):
+        return
+    if not route.acknowledge:
+        for key in ("answer_within", "not_addressed"):
+            if getattr(route, key):
+                what = "has no effect: this rule acknowledges nothing"
+                yield sources.problem(
+                    (*steps, key), what, "add 'acknowledge: received', or remove it", warning=True
+                )
+    elif route.hold:
+        what = "has no effect: a letter that is held is not acknowledged"
+        yield sources.problem(
+            (*steps, "acknowledge"), what, "remove 'hold' or 'acknowledge'", warning=True
+        )
