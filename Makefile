@@ -5,11 +5,11 @@
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: help setup run test fuzz lint format reference bench data-test lock wheel clean
+.PHONY: help setup run test fuzz lint format reference bench soak data-test lock wheel clean
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
-	@echo 'also: setup fuzz lint format reference bench data-test lock wheel clean'
+	@echo 'also: setup fuzz lint format reference bench soak data-test lock wheel clean'
 
 setup: .venv/dev
 
@@ -48,6 +48,12 @@ reference: .venv/dev
 bench: .venv/dev
 	$(BIN)/python tools/bench_identity.py
 	$(BIN)/python tools/bench.py
+
+# Kill it again and again under load; what became of it stands in docs/soak.md. make soak KILLS=40
+KILLS ?= 2000
+
+soak: .venv/dev
+	$(BIN)/python -m tools.soak --kills $(KILLS) --jobs $(JOBS)
 
 # What needs the data folder: make data-test DATA=FOLDER
 data-test: .venv/dev
