@@ -25,6 +25,10 @@ class StoreError(Exception):
     """The store cannot keep or tell anything now: answer 451 and let the client try again."""
 
 
+class UnreachableError(StoreError):
+    """The store is away, and will be back: starting again later will help."""
+
+
 class NoSpaceError(StoreError):
     """The disk is full, or fuller than allowed: answer 452."""
 
@@ -81,10 +85,10 @@ class Settlement:
     """When the delayed recipients are due again; None: it is over, they are treated as failed."""
     on_failure: Literal["hold", "dsn", "drop"] = "hold"
     """hold: failed recipients wait for a person; dsn: they end and `notices` tells the sender."""
-    held: frozenset[str] = frozenset()
-    """With `dsn`: failed recipients of whom the sender may not be told; these are held."""
     notices: tuple[Letter, ...] = ()
     """Mail of our own to keep in the same transaction (DSN, message to the administrator)."""
+    held: frozenset[str] = frozenset()
+    """With `dsn`: failed recipients of whom the sender may not be told; these are held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,34 @@ class Balance:
         return self.accepted == (
             self.delivered + self.queued + self.held + self.bounced + self.dropped
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """What the queue holds now."""
+
+    states: Mapping[State, int] = field(default_factory=dict)
+    """Letters by state, of those that are not ended."""
+    oldest_due: datetime | None = None
+    """When the letter that waits longest for its turn was due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A process that serves from the store."""
+
+    host: str
+    pid: int
+    version: str
+    configuration: str
+    """Digest of its files."""
+    models: Mapping[str, str]
+    """Digest of each model's files, by name."""
+    started: datetime
+    owner: str = ""
+    """Its name in leases; the store knows it."""
+    seen: datetime | None = None
+    """When it last said that it lives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +229,23 @@ class Store(Protocol):
     async def next_due(self) -> datetime | None:
         """When the next letter is due, None when nothing waits for its time."""
         ...
+
+    # --- those who share the store ---
+
+    async def beat(self, node: Node, now: datetime) -> int:
+        """Say that this process lives, every few seconds, and end the leases of those that died.
+
+        Gives how many letters were leased to them.
+        """
+        ...
+
+    async def farewell(self) -> None:
+        """This process ends: its row goes."""
+        ...
+
+    async def nodes(self) -> Sequence[Node]: ...
+
+    async def depth(self) -> Depth: ...
 
     # --- DMARC reports ---
 

@@ -52,7 +52,11 @@ def take(
         contact=safe(claim.contact.lower()),
         conversation=conversation or safe(claim.conversation) or queue_id,
     )
-    reason = _refusal(tx, claim, queue_id, now, limits)
+    reason = _refusal(tx.db, claim, now, limits)
+    if not reason and tx.shared:  # others may be about to take the same one: look again alone
+        _be_alone(tx)
+        reason = _refusal(tx.db, claim, now, limits)
+    reason = reason or _too_many(tx, claim, queue_id, now, limits)
     if not reason:
         tx.db.execute(
             "INSERT INTO acknowledgements (contact, site, conversation, domain, at, letter_id) "
@@ -72,8 +76,21 @@ def _domain(claim: Claim) -> str:
     return claim.contact.rpartition("@")[2]
 
 
-def _refusal(tx: Transaction, claim: Claim, queue_id: str, now: int, limits: Limits) -> str:
-    db = tx.db
+_TURN = "acknowledgements"
+
+
+def _be_alone(tx: Transaction) -> None:
+    """Until the commit nobody else may take a right; the row that says so is made on first use."""
+    sql = "SELECT 1 FROM properties WHERE name = ?/*pg FOR UPDATE*/"
+    if tx.db.execute(sql, (_TURN,)).fetchone() is None:
+        tx.db.execute(
+            "INSERT INTO properties (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
+            (_TURN, b""),
+        )
+        tx.db.execute(sql, (_TURN,)).fetchone()
+
+
+def _refusal(db: Connection, claim: Claim, now: int, limits: Limits) -> str:
     if db.execute(
         "SELECT 1 FROM acknowledgements WHERE contact = ? AND site = ? AND conversation = ?",
         _key(claim),
@@ -86,6 +103,12 @@ def _refusal(tx: Transaction, claim: Claim, queue_id: str, now: int, limits: Lim
         return "rate: the author had one"
     if silenced(db, now) & {claim.site, EVERYTHING}:
         return "rate: paused"
+    return ""
+
+
+def _too_many(tx: Transaction, claim: Claim, queue_id: str, now: int, limits: Limits) -> str:
+    """The limits for many together; passing some of them opens the breaker."""
+    db = tx.db
     count, period = limits.per_domain
     if not claim.large_provider and _used(db, "domain", _domain(claim), now - period) >= count:
         return "rate: the domain had enough"

@@ -102,7 +102,7 @@ def _hops_in_turn(db: Connection, last: str) -> tuple[list[str], str]:
     """The next hops after the one served last, and which counts as served now."""
     after, first = backlog_hops(db, last, HOPS), []
     if len(after) < HOPS:
-        first = [hop for hop in backlog_hops(db, "", HOPS - len(after)) if hop <= last]
+        first = [hop for hop in backlog_hops(db, "", HOPS - len(after)) if hop not in after]
     hops = after + first
     complete = len(hops) < HOPS
     return hops, (hops[0] if complete else hops[-1]) if hops else ""
@@ -128,7 +128,7 @@ def _rows(db: Connection, which: str, *values: Any) -> list[Due]:
     """The oldest of some letters; the last value is how many at most."""
     rows = db.execute(
         "SELECT number, state, kind, next_hop, due FROM letters "
-        f"WHERE due IS NOT NULL AND {which} ORDER BY due LIMIT ?",
+        f"WHERE due IS NOT NULL AND {which} ORDER BY due LIMIT ?/*pg FOR UPDATE SKIP LOCKED*/",
         values,
     )
     return [Due(*row) for row in rows]

@@ -63,9 +63,20 @@ def end_orphans(tx: Transaction, is_alive: Callable[[str], bool]) -> int:
     ).fetchall()
     owners = {lease.partition(":")[0] for _, lease in leases}
     dead = {owner for owner in owners if not is_alive(owner)}
-    orphans = [(number,) for number, lease in leases if lease.partition(":")[0] in dead]
-    tx.db.executemany("UPDATE letters SET due = 0, lease = '' WHERE number = ?", orphans)
+    orphans = [row for row in leases if row[1].partition(":")[0] in dead]
+    tx.db.executemany(
+        "UPDATE letters SET due = 0, lease = '' WHERE number = ? AND lease = ?", orphans
+    )
     return len(orphans)
+
+
+def extend(tx: Transaction, jobs: Sequence[Job], until: int) -> None:
+    """Renew leases; a letter that is just being settled needs none."""
+    tx.db.executemany(
+        "UPDATE letters SET due = ? WHERE number = (SELECT number FROM letters "
+        "WHERE id = ? AND lease = ? AND state = 'active'/*pg FOR UPDATE SKIP LOCKED*/)",
+        [(until, job.letter_id, job.lease) for job in jobs],
+    )
 
 
 def _tell_late(tx: Transaction, waited: Sequence[str], jobs: Sequence[Job], now: int) -> None:

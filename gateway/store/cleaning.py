@@ -27,8 +27,9 @@ def expire_quarantine(tx: Transaction, before: int, now: int) -> int:
     rows = tx.db.execute(
         "SELECT l.number, l.id, m.queue_id, l.why FROM letters l "
         "JOIN messages m ON m.number = l.message WHERE l.some_held = 1 AND l.state = 'held' "
-        "AND l.accepted < ? AND substr(l.why, 1, ?) = ? ORDER BY l.number LIMIT ?",
-        (before, len(QUARANTINED), QUARANTINED, PIECE),
+        f"AND l.accepted < ? AND substr(l.why, 1, {len(QUARANTINED)}) = ? ORDER BY l.number "
+        "LIMIT ?/*pg FOR UPDATE OF l SKIP LOCKED*/",
+        (before, QUARANTINED, PIECE),
     ).fetchall()
     for number, id_, queue_id, why in rows:
         note(tx, queue_id, now, "dropped", f"{id_}: its time in quarantine is over", "rule")
@@ -44,7 +45,8 @@ def clean_bodies(tx: Transaction, before: int) -> list[str]:
     """
     rows = tx.db.execute(
         "SELECT m.number, m.queue_id FROM messages m "
-        f"WHERE m.stored <> '' AND m.time < ? AND NOT {_OWED} ORDER BY m.time LIMIT ?",
+        f"WHERE m.stored <> '' AND m.time < ? AND NOT {_OWED} ORDER BY m.time LIMIT ?"
+        "/*pg FOR UPDATE OF m SKIP LOCKED*/",
         (before, PIECE),
     ).fetchall()
     numbers = [number for number, _ in rows]
@@ -64,7 +66,8 @@ def clean_records(tx: Transaction, before: int) -> int:
     """Forget up to PIECE messages without content, and all that came with them; gives how many."""
     rows = tx.db.execute(
         "SELECT m.number, m.queue_id, m.contact, m.message_id FROM messages m "
-        f"WHERE m.stored = '' AND m.time < ? AND NOT {_OWED} ORDER BY m.time LIMIT ?",
+        f"WHERE m.stored = '' AND m.time < ? AND NOT {_OWED} ORDER BY m.time LIMIT ?"
+        "/*pg FOR UPDATE OF m SKIP LOCKED*/",
         (before, PIECE),
     ).fetchall()
     if rows:

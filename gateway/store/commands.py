@@ -132,7 +132,8 @@ def _matching(db: Connection, id_: str) -> Iterator[tuple[int, str, str, str]]:
     since changing one letter may end another."""
     for number in _numbers(db, id_):
         yield db.execute(
-            f"SELECT l.number, l.id, m.queue_id, l.state {_FROM} WHERE l.number = ?",
+            f"SELECT l.number, l.id, m.queue_id, l.state {_FROM} WHERE l.number = ?"
+            "/*pg FOR UPDATE OF l*/",
             (number,),
         ).fetchone()
 
@@ -216,7 +217,7 @@ def retry_some(tx: Transaction, hop: str, who: str, now: int, limit: int) -> int
         rows = tx.db.execute(
             "UPDATE letters SET due = ?, pressed = 1 WHERE number IN (SELECT number FROM letters "
             f"WHERE backlog = 1 AND next_hop = ? AND due IS NOT NULL AND {when} "
-            "AND state = 'deferred' LIMIT ?) RETURNING number",
+            "AND state = 'deferred' LIMIT ?/*pg FOR UPDATE SKIP LOCKED*/) RETURNING number",
             (now, hop, now, limit - changed),
         ).fetchall()
         numbers = [number for (number,) in rows]

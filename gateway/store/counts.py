@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from gateway.store import Balance
-from gateway.store.sql import Connection
+from gateway.store import Balance, Depth
+from gateway.store.sql import Connection, moment_or_none
 
 OWED = frozenset({"queued", "active", "deferred", "waiting"})
 """States of what will move by itself."""
@@ -50,7 +50,10 @@ def change(
 
 
 def write(db: Connection, changes: Mapping[str, int], shard: str = "") -> None:
-    """Add up; always in the same order, so that two writers cannot lock each other out."""
+    """Add up; always in the same order, so that two writers cannot lock each other out.
+
+    Writers of one `shard` wait for each other.
+    """
     for name in sorted(changes):
         if changes[name]:
             db.execute(
@@ -63,9 +66,22 @@ def write(db: Connection, changes: Mapping[str, int], shard: str = "") -> None:
 def balance(db: Connection) -> Balance:
     sums = dict(db.execute("SELECT name, sum(value) FROM counts GROUP BY name").fetchall())
     generated = {
-        name.removeprefix("generated/"): value
+        name.removeprefix("generated/"): int(value)
         for name, value in sums.items()
         if name.startswith("generated/") and value
     }
     names = ("accepted", "delivered", "queued", "held", "bounced", "dropped")
     return Balance(**{name: int(sums.get(name, 0)) for name in names}, generated=generated)
+
+
+def depth(db: Connection) -> Depth:
+    """Counts what is under way, so it takes the longer the longer the queue is."""
+    rows = db.execute(
+        "SELECT state, count(*), min(due) FROM letters WHERE due IS NOT NULL GROUP BY state"
+    ).fetchall()
+    (held,) = db.execute("SELECT count(*) FROM letters WHERE some_held = 1").fetchone()
+    waiting = [due for state, _, due in rows if state in ("queued", "deferred")]
+    return Depth(
+        {**{state: count for state, count, _ in rows}, **({"held": held} if held else {})},
+        moment_or_none(min(waiting, default=None)),
+    )

@@ -34,11 +34,13 @@ def insert_message(
     session, envelope, content = arrival.session, arrival.envelope, arrival.content
     inline = len(content) <= INLINE
     time, size = micros(arrival.time), len(content)
-    (number,) = tx.db.execute(
-        "INSERT INTO messages (queue_id, time, client_ip, helo, tls, user_name, protocol, "
+    number = tx.reserve("messages")
+    row = tx.db.execute(
+        "INSERT INTO messages (number, queue_id, time, client_ip, helo, tls, user_name, protocol, "
         "envelope, smtputf8, body, contact, message_id, size, sha256, stored, content, wishes) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
         (
+            number,
             arrival.queue_id,
             time,
             session.client_ip,
@@ -58,8 +60,8 @@ def insert_message(
             bytes(content) if inline else None,
             wishes_text(envelope.wishes),
         ),
-    ).fetchone()
-    return Kept(number, time, size)
+    )
+    return Kept(row.fetchone()[0] if number is None else number, time, size)
 
 
 def wishes_text(wishes: Wishes) -> str:
@@ -117,14 +119,16 @@ def _insert(
     answers = len(set(letter.origin))
     one_to_one = bool(answers) and set(letter.recipients) == set(letter.origin)
     due = {"queued": now, "waiting": now + span(letter.delay)}.get(state)
+    number = tx.reserve("letters")
     row = tx.db.execute(
-        "INSERT INTO letters (id, message, kind, site, state, next_hop, backlog, due, some_held, "
-        "why, answers, one_to_one, origin, accepted, size, reverse_path, smtputf8, answerable, "
-        "tone, waits_for, message_id, cuts) "
-        "VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "INSERT INTO letters (number, id, message, kind, site, state, next_hop, backlog, due, "
+        "some_held, why, answers, one_to_one, origin, accepted, size, reverse_path, smtputf8, "
+        "answerable, tone, waits_for, message_id, cuts) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
         + ("ON CONFLICT (id) DO NOTHING " if once else "")
         + "RETURNING number",
         (
+            number,
             letter.id,
             kept.number,
             letter.kind,
@@ -147,17 +151,20 @@ def _insert(
             "" if letter.own is None else safe(own_message_id(letter.own)),
             json.dumps(letter.cuts) if letter.cuts else "",
         ),
-    ).fetchone()
-    if row is None:
-        return
+    )
+    if once or number is None:
+        found = row.fetchone()
+        if found is None:
+            return
+        number = found[0]
     recipients = tuple(dict.fromkeys(letter.recipients))
     tx.db.executemany(
         "INSERT INTO recipients (letter, position, address, state) VALUES (?, ?, ?, ?)",
-        [(row[0], place, address, state) for place, address in enumerate(recipients)],
+        [(number, place, address, state) for place, address in enumerate(recipients)],
     )
     tx.db.execute(
         "INSERT INTO contents (letter, prefix, own, late) VALUES (?, ?, ?, ?)",
-        (row[0], letter.prefix, letter.own, letter.late),
+        (number, letter.prefix, letter.own, letter.late),
     )
     tx.counts.update(tally(answers, one_to_one, (state,) * len(recipients)))
 
@@ -194,7 +201,8 @@ def take_raw(tx: Transaction, queue_id: str) -> Kept | None:
     """Remove the raw hold of a message, which stays accepted; None if there is none."""
     row = tx.db.execute(
         "SELECT l.number, l.answers, l.one_to_one, m.number, m.time, m.size FROM letters l "
-        "JOIN messages m ON m.number = l.message WHERE l.id = ? AND l.state = 'held'",
+        "JOIN messages m ON m.number = l.message WHERE l.id = ? AND l.state = 'held'"
+        "/*pg FOR UPDATE OF l*/",
         (f"{queue_id}.0",),
     ).fetchone()
     if row is None:

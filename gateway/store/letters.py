@@ -86,7 +86,8 @@ def write_letter(
 def end_waiting(tx: Transaction, letter_id: str, queue_id: str, now: int) -> None:
     """Drop the acknowledgement of a letter that was not delivered; the right to one is free."""
     for number, id_ in tx.db.execute(
-        "SELECT number, id FROM letters WHERE waits_for = ? AND state = 'waiting'", (letter_id,)
+        "SELECT number, id FROM letters WHERE waits_for = ? AND state = 'waiting'/*pg FOR UPDATE*/",
+        (letter_id,),
     ).fetchall():
         note(tx, queue_id, now, "not acknowledged", f"{letter_id} was not delivered")
         set_states(tx, number, OWED, "dropped", now, "its letter was not delivered")

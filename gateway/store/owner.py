@@ -17,6 +17,12 @@ def this_process() -> str:
     return f"{_boot()}-{pid}-{_start(pid)}"
 
 
+def is_here(owner: str) -> bool:
+    """Whether it is a process of this machine (and container), so that `is_alive` can tell."""
+    boot = owner.partition("-")[0]
+    return bool(boot) and boot == _boot()
+
+
 def is_alive(owner: str) -> bool:
     """Whether the process that was named so still runs."""
     boot, _, rest = owner.partition("-")
@@ -27,8 +33,10 @@ def is_alive(owner: str) -> bool:
 
 
 def _boot() -> str:
+    """The boot and the pid namespace: a pid of another container is another process."""
     try:
-        return (_PROC / "sys/kernel/random/boot_id").read_text("ascii").partition("-")[0]
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text("ascii").partition("-")[0]
+        return f"{boot}.{(_PROC / 'self/ns/pid').stat().st_ino:x}"
     except OSError:
         return ""
 

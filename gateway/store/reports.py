@@ -4,12 +4,11 @@ A report is a row with a time, claimed under a lease: whichever worker comes fir
 if that worker dies another one does.
 """
 
-# ruff: noqa: S608 - only names of our own are put into statements
 from __future__ import annotations
 
 import secrets
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from gateway.message import Arrival
@@ -17,7 +16,7 @@ from gateway.plan import DmarcRow, Letter
 from gateway.store import DmarcReport
 from gateway.store.keeping import insert_letters, insert_message
 from gateway.store.people import record_own
-from gateway.store.sql import Transaction, moment, safe, span
+from gateway.store.sql import Connection, Transaction, moment, safe, span
 
 DAY = span(timedelta(days=1))
 FIRST, SPREAD = span(timedelta(minutes=30)), span(timedelta(hours=4))
@@ -29,44 +28,60 @@ MOST_DOMAINS = 5000
 
 
 def record(tx: Transaction, row: DmarcRow, now: int) -> None:
-    """Count one message for the report of its day."""
-    domain, facts, day = safe(row.domain), safe(row.facts), now - now % DAY
-    known = tx.db.execute(
-        "UPDATE dmarc_rows SET count = count + 1 WHERE domain = ? AND day = ? AND facts = ? "
-        "RETURNING 1",
+    """Count one message for the report of its day; `write` does it for the whole group."""
+    tx.dmarc[(safe(row.domain), now - now % DAY, safe(row.facts))] += 1
+
+
+def write(db: Connection, found: Mapping[tuple[str, int, str], int], shard: str = "") -> None:
+    """Count what a group found; always in the same order, as `counts.write` does."""
+    for domain, day, facts in sorted(found):
+        number = found[domain, day, facts]
+        known = db.execute(
+            "UPDATE dmarc_rows SET count = count + ? "
+            "WHERE domain = ? AND day = ? AND facts = ? AND shard = ? RETURNING 1",
+            (number, domain, day, facts, shard),
+        ).fetchone()
+        if not known and _has_room(db, domain, day, facts, number):
+            db.execute(
+                "INSERT INTO dmarc_rows (domain, day, facts, shard, count) VALUES (?, ?, ?, ?, ?)",
+                (domain, day, facts, shard, number),
+            )
+
+
+def _has_room(db: Connection, domain: str, day: int, facts: str, number: int) -> bool:
+    """Whether these facts may have a row; without room they are only counted."""
+    if db.execute(
+        "SELECT 1 FROM dmarc_rows WHERE domain = ? AND day = ? AND facts = ? LIMIT 1",
         (domain, day, facts),
-    ).fetchone()
-    kinds = None if known else _kinds(tx, domain, day)
+    ).fetchone():
+        return True
+    kinds = _kinds(db, domain, day)
     if kinds is None:
-        return
+        return False
     room = kinds < MOST_KINDS
-    column = "kinds" if room else "left_out"
-    tx.db.execute(
-        f"UPDATE dmarc_reports SET {column} = {column} + 1 WHERE domain = ? AND day = ?",
-        (domain, day),
+    db.execute(
+        "UPDATE dmarc_reports SET kinds = kinds + ?, left_out = left_out + ? "
+        "WHERE domain = ? AND day = ?",
+        (int(room), 0 if room else number, domain, day),
     )
-    if room:
-        tx.db.execute(
-            "INSERT INTO dmarc_rows (domain, day, facts, count) VALUES (?, ?, ?, 1)",
-            (domain, day, facts),
-        )
+    return room
 
 
-def _kinds(tx: Transaction, domain: str, day: int) -> int | None:
+def _kinds(db: Connection, domain: str, day: int) -> int | None:
     """How many rows the day's report for this domain has; None when there is no room for one."""
-    row = tx.db.execute(
+    row = db.execute(
         "SELECT kinds FROM dmarc_reports WHERE domain = ? AND day = ?", (domain, day)
     ).fetchone()
     if row is not None:
         return int(row[0])
-    (reports,) = tx.db.execute(
-        "SELECT count(*) FROM dmarc_reports WHERE day = ?", (day,)
-    ).fetchone()
+    (reports,) = db.execute("SELECT count(*) FROM dmarc_reports WHERE day = ?", (day,)).fetchone()
     if reports >= MOST_DOMAINS:
         return None
     due = day + DAY + FIRST + zlib.crc32(domain.encode()) % SPREAD
-    tx.db.execute(
-        "INSERT INTO dmarc_reports (domain, day, due) VALUES (?, ?, ?)", (domain, day, due)
+    db.execute(
+        "INSERT INTO dmarc_reports (domain, day, due) VALUES (?, ?, ?) "
+        "ON CONFLICT (domain, day) DO NOTHING",
+        (domain, day, due),
     )
     return 0
 
@@ -77,7 +92,8 @@ def claim(tx: Transaction, now: int, until: int, owner: str) -> DmarcReport | No
     row = tx.db.execute(
         "UPDATE dmarc_reports SET due = ?, lease = ?, attempts = attempts + 1 "
         "WHERE (domain, day) IN "
-        "(SELECT domain, day FROM dmarc_reports WHERE due <= ? ORDER BY due LIMIT 1) "
+        "(SELECT domain, day FROM dmarc_reports WHERE due <= ? ORDER BY due LIMIT 1"
+        "/*pg FOR UPDATE SKIP LOCKED*/) "
         "RETURNING domain, day, attempts, left_out",
         (until, lease, now),
     ).fetchone()
@@ -85,11 +101,11 @@ def claim(tx: Transaction, now: int, until: int, owner: str) -> DmarcReport | No
         return None
     domain, day, attempts, left_out = row
     rows = tx.db.execute(
-        "SELECT facts, count FROM dmarc_rows WHERE domain = ? AND day = ?", (domain, day)
+        "SELECT facts, sum(count) FROM dmarc_rows WHERE domain = ? AND day = ? GROUP BY facts",
+        (domain, day),
     )
-    return DmarcReport(
-        domain, moment(day), moment(day + DAY), dict(rows), left_out, attempts, lease
-    )
+    found = {facts: int(count) for facts, count in rows}
+    return DmarcReport(domain, moment(day), moment(day + DAY), found, left_out, attempts, lease)
 
 
 def put_off(tx: Transaction, report: DmarcReport, day: int, due: int) -> None:

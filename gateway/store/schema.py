@@ -42,15 +42,15 @@ def connect(path: Path | str) -> sqlite3.Connection:
     return db
 
 
-def open_new(path: Path) -> sqlite3.Connection:
-    """A connection that may write, with the schema brought up to date."""
+def open_new(path: Path) -> tuple[sqlite3.Connection, Path | None]:
+    """A connection that may write, with the schema brought up to date, and the copy of the file
+    as it was before, if it was older."""
     db = connect(path)
     try:
-        migrate(db, path)
+        return db, migrate(db, path)
     except BaseException:
         db.close()
         raise
-    return db
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:
@@ -67,8 +67,10 @@ def migrations() -> list[str]:
     return [(folder / name).read_text(encoding="utf-8") for name in names]
 
 
-def migrate(db: sqlite3.Connection, path: Path | None, steps: Sequence[str] | None = None) -> int:
-    """Bring the schema up to date; an existing file is copied first. Gives the version.
+def migrate(
+    db: sqlite3.Connection, path: Path | None, steps: Sequence[str] | None = None
+) -> Path | None:
+    """Bring the schema up to date; an existing file is copied first. Gives the copy, if any.
 
     Several processes may start at once: the first takes the lock, the others find it done.
     Raises StoreError for a file that a later version has written.
@@ -76,16 +78,18 @@ def migrate(db: sqlite3.Connection, path: Path | None, steps: Sequence[str] | No
     steps = migrations() if steps is None else steps
     version = _version(db)
     if version > len(steps):
-        raise StoreError(f"the store has version {version}; this program knows {len(steps)}")
+        raise too_new(version, len(steps))
     if version == len(steps):
-        return version
+        return None
+    copy = None
     if version and path is not None:
-        _back_up(db, path.with_name(f"{path.name}.v{version}.backup"))
+        copy = path.with_name(f"{path.name}.v{version}.backup")
+        _back_up(db, copy)
     db.execute("BEGIN IMMEDIATE")
     try:
         version = _version(db)
         for number in range(version, len(steps)):
-            for statement in _statements(steps[number]):
+            for statement in statements(steps[number]):
                 db.execute(statement)
             db.execute(f"PRAGMA user_version = {number + 1}")
         db.execute("COMMIT")
@@ -93,23 +97,31 @@ def migrate(db: sqlite3.Connection, path: Path | None, steps: Sequence[str] | No
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
-    return len(steps)
+    return copy
+
+
+def too_new(version: int, known: int) -> StoreError:
+    """There is no way back but the copy: fields of a later version would be lost."""
+    return StoreError(
+        f"its schema has version {version} and this program knows {known}: "
+        "run the version that wrote it, or put the backup of before back in its place"
+    )
 
 
 def _version(db: sqlite3.Connection) -> int:
     return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _statements(script: str) -> list[str]:
+def statements(script: str) -> list[str]:
     """A script in single statements: executescript would commit between them."""
-    statements, lines = [], list[str]()
+    found, lines = [], list[str]()
     for line in script.splitlines():
         lines.append(line)
         text = "\n".join(lines)
         if sqlite3.complete_statement(text):
-            statements.append(text)
+            found.append(text)
             lines = []
-    return statements
+    return found
 
 
 def _back_up(db: sqlite3.Connection, copy: Path) -> None:

@@ -36,7 +36,7 @@ def settle(tx: Transaction, job: Job, settlement: Settlement, now: int) -> bool:
     """Write the outcomes of one attempt; False, and nothing changed, if the lease was lost."""
     row = tx.db.execute(
         "SELECT number, message, wish, why FROM letters "
-        "WHERE id = ? AND lease = ? AND state = 'active'",
+        "WHERE id = ? AND lease = ? AND state = 'active'/*pg FOR UPDATE*/",
         (job.letter_id, job.lease),
     ).fetchone()
     if row is None:

@@ -1,13 +1,17 @@
 """The little that all SQL here shares: a connection's face, times, text that any database takes.
 
-Statements keep to what SQLite and PostgreSQL both understand (RETURNING, ON CONFLICT), with `?`
-for parameters, so that a second driver needs a thin wrapper and no second set of statements.
+One text serves SQLite and PostgreSQL. It keeps to what both understand (RETURNING, ON CONFLICT),
+with `?` for parameters. What only PostgreSQL needs stands in a comment that SQLite passes over:
+`/*pg FOR UPDATE */`; what only SQLite needs, such as INDEXED BY, `postgres_text.py` takes out.
+
+SQLite has one writer at a time. PostgreSQL has many, so there whoever changes a letter holds its
+row first, and whoever looks for work passes over rows that others hold.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -31,12 +35,37 @@ class Connection(Protocol):
 
 
 @dataclass(slots=True)
+class Sums:
+    """What a group of pieces adds up, written once for all of them, just before the commit: rows
+    that every message changes are so held by nobody for long."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    """Changes to the sums of `counts.py`."""
+    dmarc: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    """Messages for the reports of `reports.py`, by domain, day and facts."""
+
+    def add(self, transaction: Transaction) -> None:
+        if transaction.counts:
+            self.counts.update(transaction.counts)
+        if transaction.dmarc:
+            self.dmarc.update(transaction.dmarc)
+
+
+def _none_reserved(_table: str) -> None:
+    return None
+
+
+@dataclass(slots=True)
 class Transaction:
     """One piece of work inside a group commit: it stands or falls alone."""
 
     db: Connection
+    reserve: Callable[[str], int | None] = _none_reserved
+    """The number of a table's next row; None lets the database choose it."""
+    shared: bool = False
+    """Others write at the same time."""
     counts: Counter[str] = field(default_factory=Counter)
-    """Changes to the sums of `counts.py`, written once for the whole group."""
+    dmarc: Counter[tuple[str, int, str]] = field(default_factory=Counter)
 
 
 def micros(time: datetime) -> int:

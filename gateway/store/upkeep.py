@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -24,13 +24,18 @@ async def expire_quarantine(writer: Writer, before: int, now: int) -> None:
 
 
 async def clean(
-    writer: Writer, spool: Spool, *, bodies: int, records: int, dead_addresses: int
+    writer: Writer,
+    forget: Callable[[Sequence[str]], Awaitable[None]],
+    *,
+    bodies: int,
+    records: int,
+    dead_addresses: int,
 ) -> None:
-    """Forget what is older than these moments, and is not owed."""
+    """Forget what is older than these moments, and is not owed; `forget` removes large contents."""
     full = True
     while full:
         gone = await writer.do(lambda tx: cleaning.clean_bodies(tx, bodies))
-        await asyncio.to_thread(spool.remove_all, gone)
+        await forget(gone)
         full = len(gone) == cleaning.PIECE
     await _pieces(writer, lambda tx: cleaning.clean_records(tx, records))
     await writer.do(lambda tx: cleaning.clean_rest(tx, records, dead_addresses))

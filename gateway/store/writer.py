@@ -1,4 +1,4 @@
-"""One thread with one connection: everything waiting is done in one transaction and one sync.
+"""A few threads with a session each: everything waiting is done in one transaction and one sync.
 
 A sync costs about as much as fifty small transactions, so the pieces of work that arrive during
 one commit share the next. One that fails is undone alone: the others are done all the same.
@@ -7,22 +7,72 @@ one commit share the next. One that fails is undone alone: the others are done a
 from __future__ import annotations
 
 import asyncio
-import sqlite3
+import random
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from gateway.store import NoSpaceError, StoreError
-from gateway.store.sql import Connection, Transaction
+from gateway.store import StoreError
+from gateway.store.sql import Sums, Transaction
 
 T = TypeVar("T")
 GROUP = 64
 """Pieces of work in one transaction at most, so that none waits long for the others."""
+AGAIN = 10
+"""How often a transaction is begun anew that got into another's way."""
+
+
+class Session(Protocol):
+    """One connection to a database, used by one thread."""
+
+    def begin(self) -> None:
+        """Begin a transaction, waiting for others and connecting if need be, or raise."""
+        ...
+
+    def transaction(self) -> Transaction:
+        """For one piece of work in the transaction that was begun."""
+        ...
+
+    def save(self) -> None:
+        """Set the mark that `undo` leads back to."""
+        ...
+
+    def keep(self) -> None:
+        """Take the mark away; what was done since stays. Raises what a statement of it raised."""
+        ...
+
+    def undo(self) -> None: ...
+
+    def commit(self, sums: Sums) -> None:
+        """Write the sums of all pieces, and commit."""
+        ...
+
+    def roll_back(self) -> None:
+        """Raises nothing."""
+        ...
+
+    @property
+    def broken(self) -> bool:
+        """Whether the transaction is gone, and more than the piece that failed is undone."""
+        ...
+
+    def store_error(self, error: BaseException) -> BaseException:
+        """What the store's callers know how to answer; an error of ours stays what it is."""
+        ...
+
+    def may_repeat(self, error: BaseException) -> bool:
+        """Whether the transaction is undone for certain, only because it met another one."""
+        ...
+
+    def is_lost(self, error: BaseException) -> bool:
+        """Whether nobody can say what became of the transaction: it must not be repeated."""
+        ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(slots=True)
@@ -33,33 +83,25 @@ class _Task:
     error: BaseException | None = None
 
 
+class _RepeatError(Exception):
+    """The transaction met another one."""
+
+
 class Writer:
-    """Does pieces of work in groups; each awaits its own result, told after the commit.
+    """Does pieces of work in groups; each awaits its own result, told after the commit."""
 
-    Without `write_counts` the group is a read transaction, on a connection that cannot write.
-    """
-
-    def __init__(
-        self,
-        db: sqlite3.Connection,
-        write_counts: Callable[[Connection, Mapping[str, int]], None] | None,
-        *,
-        name: str,
-        patience: float = 5.0,
-    ) -> None:
-        """`patience`: seconds to wait for another process's transaction."""
-        self._db = db
-        self._write_counts = write_counts
-        self._begin = "BEGIN" if write_counts is None else "BEGIN IMMEDIATE"
-        self._patience = patience
-        db.execute("PRAGMA busy_timeout = 2")
+    def __init__(self, sessions: Sequence[Session], *, name: str) -> None:
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._closed = False
         self.commits = 0
         """Transactions so far."""
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._run, args=(session,), name=name, daemon=True)
+            for session in sessions
+        ]
+        for thread in self._threads:
+            thread.start()
 
     async def do(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in a transaction. It may run twice, so it must only touch the database.
@@ -73,26 +115,28 @@ class Writer:
         return await future
 
     async def close(self) -> None:
-        """Finish what waits and close the connection."""
+        """Finish what waits and close the sessions."""
         if not self._closed:
             self._closed = True
-            self._tasks.put(None)
-        await asyncio.to_thread(self._thread.join)
+            for _ in self._threads:
+                self._tasks.put(None)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
 
-    # --- in the thread -------------------------------------------------------------------------
+    # --- in a thread ---------------------------------------------------------------------------
 
-    def _run(self) -> None:
+    def _run(self, session: Session) -> None:
         open_ = True
         while open_:
             group, open_ = self._next_group()
             if group:
                 try:
-                    self._do_group(group)
+                    self._do_group(session, group)
                 except BaseException as error:  # nothing may leave callers waiting for ever
-                    _fail(group, error)
-                    self._roll_back()
+                    _fail(session, group, error)
+                    session.roll_back()
                 self._tell(group)
-        self._db.close()
+        session.close()
 
     def _next_group(self) -> tuple[list[_Task], bool]:
         task = self._tasks.get()
@@ -112,75 +156,74 @@ class Writer:
         with suppress(RuntimeError):  # the loop was closed: nobody waits for the answer
             self._loop.call_soon_threadsafe(_resolve, group)
 
-    def _do_group(self, group: list[_Task]) -> None:
-        """All together; if one fails, each in a savepoint, which costs a tenth more; and since
+    def _do_group(self, session: Session, group: list[_Task]) -> None:
+        """All together; if one fails, each on its own mark, which costs a tenth more; and since
         some errors (a full disk) undo the whole transaction, at last each in its own."""
-        if self._transaction(group, self._run_bare) or len(group) == 1:
+        if self._transaction(session, group, _run_bare) or len(group) == 1:
             return
-        if not self._transaction(group, self._run_in_savepoint):
+        if not self._transaction(session, group, _run_marked):
             for task in group:
-                self._transaction([task], self._run_bare)
+                self._transaction(session, [task], _run_bare)
 
-    def _transaction(self, group: list[_Task], run: Callable[[_Task, Counter[str]], None]) -> bool:
+    def _transaction(self, session: Session, group: list[_Task], run: _Run) -> bool:
         """Do all of a group in one transaction; False if it was undone and may be tried again."""
-        counts: Counter[str] = Counter()
+        for attempt in range(AGAIN):
+            try:
+                return self._attempt(session, group, run)
+            except _RepeatError:
+                time.sleep(random.uniform(0, 0.002) * 2**attempt)  # noqa: S311 - no secret
+        return False
+
+    def _attempt(self, session: Session, group: list[_Task], run: _Run) -> bool:
+        sums = Sums()
         try:
-            self._start()
-        except sqlite3.Error as error:  # another process held it all the time: do not try again
-            _fail(group, error)
+            session.begin()
+        except Exception as error:  # held by others, or not to be reached: do not try again
+            _fail(session, group, error)
             return True
         try:
             for task in group:
-                run(task, counts)
-            if self._write_counts is not None:
-                self._write_counts(self._db, counts)
-            self._db.execute("COMMIT")
+                run(session, task, sums)
+            session.commit(sums)
         except BaseException as error:
-            _fail(group, error)
-            self._roll_back()
-            return False
+            _fail(session, group, error)
+            lost = session.is_lost(error)
+            session.roll_back()
+            if session.may_repeat(error):
+                raise _RepeatError from None
+            return lost
         self.commits += 1
         return True
 
-    def _start(self) -> None:
-        """Begin, waiting for another process's transaction in short steps: SQLite's own waiting
-        takes ever longer steps, so that the process that waits longest finds it taken most."""
-        end = time.monotonic() + self._patience
-        while True:
-            try:
-                self._db.execute(self._begin)
-            except sqlite3.OperationalError as error:
-                if _code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > end:
-                    raise
-            else:
-                return
 
-    def _run_bare(self, task: _Task, counts: Counter[str]) -> None:
-        transaction = Transaction(self._db)
+_Run = Callable[[Session, _Task, Sums], None]
+
+
+def _run_bare(session: Session, task: _Task, sums: Sums) -> None:
+    transaction = session.transaction()
+    task.result, task.error = task.work(transaction), None
+    sums.add(transaction)
+
+
+def _run_marked(session: Session, task: _Task, sums: Sums) -> None:
+    session.save()
+    transaction = session.transaction()
+    try:
         task.result, task.error = task.work(transaction), None
-        if transaction.counts:
-            counts.update(transaction.counts)
-
-    def _run_in_savepoint(self, task: _Task, counts: Counter[str]) -> None:
-        self._db.execute("SAVEPOINT piece")
-        try:
-            self._run_bare(task, counts)
-        except BaseException as error:
-            if not self._db.in_transaction:
-                raise
-            _fail([task], error)
-            self._db.execute("ROLLBACK TO piece")
-        self._db.execute("RELEASE piece")
-
-    def _roll_back(self) -> None:
-        with suppress(sqlite3.Error):  # the next BEGIN tells
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+        session.keep()
+    except BaseException as error:
+        if session.broken or session.may_repeat(error):
+            raise
+        _fail(session, [task], error)
+        session.undo()
+    else:
+        sums.add(transaction)
 
 
-def _fail(group: list[_Task], error: BaseException) -> None:
+def _fail(session: Session, group: list[_Task], error: BaseException) -> None:
+    told = session.store_error(error)
     for task in group:
-        task.result, task.error = None, as_store_error(error)
+        task.result, task.error = None, told
 
 
 def _resolve(group: list[_Task]) -> None:
@@ -191,18 +234,3 @@ def _resolve(group: list[_Task]) -> None:
             task.future.set_exception(task.error)
         else:
             task.future.set_result(task.result)
-
-
-def as_store_error(error: BaseException) -> BaseException:
-    """What the store's callers know how to answer; an error of ours stays what it is."""
-    if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError):
-        kind = NoSpaceError if _code(error) == sqlite3.SQLITE_FULL else StoreError
-        mapped = kind(f"SQLite: {error}")
-        mapped.__cause__ = error
-        return mapped
-    return error
-
-
-def _code(error: sqlite3.Error) -> int:
-    """The primary result code; 0 for an error that is not the database's."""
-    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF

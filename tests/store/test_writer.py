@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from gateway.store import NoSpaceError, StoreError, schema
-from gateway.store.counts import write
 from gateway.store.sql import Transaction
 from gateway.store.sqlite import SqliteStore
+from gateway.store.sqlite_session import SqliteSession
 from gateway.store.writer import GROUP, Writer
 
 
@@ -23,7 +23,7 @@ from gateway.store.writer import GROUP, Writer
 async def writer(tmp_path: Path) -> AsyncIterator[Writer]:
     db = schema.connect(tmp_path / "w.db")
     schema.migrate(db, None)
-    writer = Writer(db, write, name="test-writer")
+    writer = Writer([SqliteSession(db, writes=True)], name="test-writer")
     yield writer
     await writer.close()
 

@@ -1,0 +1,368 @@
+"""What every store does alike, whatever stands behind it: each method is a piece of work.
+
+A store brings sessions to its database (`writer.py`) and a place for contents too large for a
+row; the statements are the same for all (`sql.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+from gateway.message import Arrival, Message, Octets
+from gateway.plan import Call, DmarcRow, History, Letter, Plan
+from gateway.settings import Acknowledgements
+from gateway.store import (
+    Balance,
+    Depth,
+    DmarcReport,
+    Entry,
+    Job,
+    Node,
+    Note,
+    Settlement,
+    State,
+    claiming,
+    commands,
+    counts,
+    keeping,
+    nodes,
+    notes,
+    people,
+    reports,
+    settling,
+    together,
+    upkeep,
+)
+from gateway.store import calls as calls_
+from gateway.store.acknowledgements import Limits
+from gateway.store.bodies import INLINE
+from gateway.store.choosing import Turn, backlog_hops, next_due
+from gateway.store.owner import this_process
+from gateway.store.sql import Connection, Transaction, micros, moment_or_none, span
+from gateway.store.writer import Writer
+
+T = TypeVar("T")
+ALL_HOPS = 1_000_000
+RETRY_PIECE = 2000
+"""Letters that `retry *` changes in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a store must know of the configuration."""
+
+    limits: Limits
+    terms: people.Terms
+    lease: int
+    """Microseconds."""
+
+    @classmethod
+    def of(
+        cls,
+        limits: Acknowledgements | None = None,
+        call_budget_periods: Mapping[str, timedelta] | None = None,
+        sites: Mapping[str, str] | None = None,
+        lease: timedelta = timedelta(minutes=5),
+    ) -> Rules:
+        """`call_budget_periods`: the budget's period by site; `sites`: the site of each domain."""
+        limits = limits or Acknowledgements()
+        terms = people.Terms(
+            per_author=span(limits.per_author),
+            dead_address=span(limits.dead_address),
+            budgets={site: span(time) for site, time in (call_budget_periods or {}).items()},
+            sites=dict(sites or {}),
+        )
+        return cls(Limits.of(limits), terms, span(lease))
+
+
+class CommonStore(ABC):
+    """See `gateway.store.Store`, which this implements but for what is abstract here."""
+
+    def __init__(self, writer: Writer, reader: Writer, rules: Rules) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._limits = rules.limits
+        self._terms = rules.terms
+        self._lease = rules.lease
+        self._turn = Turn()
+        self._owner = this_process()
+        self.remarks: list[str] = []
+        """What the administrator should know of the opening."""
+
+    # --- what stores differ in ---
+
+    @abstractmethod
+    async def _put(self, arrival: Arrival) -> None:
+        """Bring a content over INLINE to disk, before the transaction that speaks of it."""
+
+    @abstractmethod
+    def _check_space(self) -> None:
+        """Raise NoSpaceError when the disk is fuller than allowed."""
+
+    @abstractmethod
+    def _spooled(self, queue_id: str) -> Octets:
+        """A large content, asked for in a transaction. Raises OSError if it is not there."""
+
+    @abstractmethod
+    async def _fetch(self, queue_id: str) -> Octets:
+        """A large content. Raises StoreError if it is not there."""
+
+    @abstractmethod
+    async def _forget(self, queue_ids: Sequence[str]) -> None:
+        """Remove large contents of messages whose rows speak of them no more."""
+
+    @abstractmethod
+    async def _remove_strays(self, now: datetime) -> None:
+        """Remove large contents of messages that were never kept."""
+
+    @abstractmethod
+    async def reclaim(self) -> int: ...
+
+    @abstractmethod
+    async def beat(self, node: Node, now: datetime) -> int: ...
+
+    async def close(self) -> None:
+        await self._writer.close()
+        await self._reader.close()
+
+    # --- the ways to the database ---
+
+    @property
+    def commits(self) -> int:
+        """Transactions written so far by this process."""
+        return self._writer.commits
+
+    async def _write(self, work: Callable[[Transaction], T]) -> T:
+        return await self._writer.do(work)
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        return await self._reader.do(lambda tx: work(tx.db))
+
+    async def _surely(self, work: Callable[[Transaction], T]) -> T:
+        """Write even if the caller is cancelled meanwhile."""
+        return await asyncio.shield(asyncio.ensure_future(self._write(work)))
+
+    # --- the route ---
+
+    async def recall(self, message: Message, now: datetime) -> History:
+        return await self._read(lambda db: people.recall(db, message, now, self._terms))
+
+    async def keep(self, arrival: Arrival, letters: Sequence[Letter], plan: Plan) -> frozenset[str]:
+        keeping.check_answers(arrival, letters)
+        if len(arrival.content) > INLINE:
+            await self._put(arrival)
+
+        def work(tx: Transaction) -> frozenset[str]:
+            self._check_space()
+            return together.keep(tx, arrival, letters, plan, self._limits)
+
+        return await self._write(work)
+
+    async def keep_raw(self, arrival: Arrival, why: str) -> None:
+        if len(arrival.content) > INLINE:
+            await self._put(arrival)
+
+        def work(tx: Transaction) -> None:
+            self._check_space()
+            keeping.insert_raw(tx, arrival, why)
+
+        await self._write(work)
+
+    async def claim(
+        self, now: datetime, limit: int, *, but_not: frozenset[str] = frozenset()
+    ) -> Sequence[Job]:
+        time = micros(now)
+        jobs, self._turn = await self._write(
+            lambda tx: claiming.claim(
+                tx,
+                time,
+                time + self._lease,
+                limit,
+                but_not,
+                self._spooled,
+                owner=self._owner,
+                turn=self._turn,
+            )
+        )
+        return jobs
+
+    async def settle(self, job: Job, settlement: Settlement, now: datetime) -> None:
+        time = micros(now)
+        await self._surely(lambda tx: settling.settle(tx, job, settlement, time))
+
+    async def extend(self, jobs: Sequence[Job], now: datetime) -> None:
+        until = micros(now) + self._lease
+        await self._write(lambda tx: claiming.extend(tx, jobs, until))
+
+    async def give_back(self, jobs: Sequence[Job], now: datetime) -> None:
+        """Return leases of jobs that were not begun, so that others need not wait for their end."""
+        time = micros(now)
+
+        def work(tx: Transaction) -> None:
+            for job in jobs:
+                settling.give_back(tx, job, time)
+
+        await self._surely(work)
+
+    async def next_due(self) -> datetime | None:
+        return moment_or_none(await self._read(next_due))
+
+    # --- DMARC reports ---
+
+    async def record_dmarc(self, row: DmarcRow, now: datetime) -> None:
+        await self._write(lambda tx: reports.record(tx, row, micros(now)))
+
+    async def claim_report(self, now: datetime) -> DmarcReport | None:
+        time = micros(now)
+        return await self._write(
+            lambda tx: reports.claim(tx, time, time + self._lease, self._owner)
+        )
+
+    async def put_report_off(self, report: DmarcReport, due: datetime) -> None:
+        await self._write(lambda tx: reports.put_off(tx, report, micros(report.begin), micros(due)))
+
+    async def end_report(
+        self, report: DmarcReport, mail: Arrival | None = None, letters: Sequence[Letter] = ()
+    ) -> bool:
+        return await self._write(
+            lambda tx: reports.end(tx, report, micros(report.begin), mail, letters)
+        )
+
+    # --- by command ---
+
+    async def entries(self, *, states: Sequence[State] = (), limit: int = 1000) -> Sequence[Entry]:
+        return await self._read(lambda db: commands.entries(db, states, limit))
+
+    async def entry(self, letter_or_queue_id: str) -> Sequence[Entry]:
+        return await self._read(lambda db: commands.entry(db, letter_or_queue_id))
+
+    async def original(self, queue_id: str) -> Arrival | None:
+        found = await self._read(lambda db: commands.original(db, queue_id))
+        if found is None:
+            return None
+        arrival, stored = found
+        if stored == "":
+            return None
+        if stored == "inline":
+            return arrival
+        return replace(arrival, content=await self._fetch(queue_id))
+
+    async def hold(self, id_: str, why: str, who: str, now: datetime) -> int:
+        return await self._write(lambda tx: commands.hold(tx, id_, why, who, micros(now)))
+
+    async def release(
+        self,
+        id_: str,
+        who: str,
+        now: datetime,
+        *,
+        letters: Sequence[Letter] = (),
+        plan: Plan | None = None,
+    ) -> int:
+        if any(letter.origin for letter in letters):
+            raise ValueError("the accepted recipients are answered for already")
+
+        time = micros(now)
+        return await self._write(
+            lambda tx: together.release(tx, id_, who, time, letters, plan, self._limits)
+        )
+
+    async def release_raw(
+        self, queue_id: str, letters: Sequence[Letter], plan: Plan, who: str, now: datetime
+    ) -> None:
+        time = micros(now)
+        await self._write(
+            lambda tx: together.release_raw(tx, queue_id, letters, plan, who, time, self._limits)
+        )
+
+    async def retry(self, id_: str, who: str, now: datetime) -> int:
+        time = micros(now)
+        if id_ != "*":
+            return await self._write(lambda tx: commands.retry(tx, id_, who, time))
+        changed = 0
+        for hop in await self._read(lambda db: backlog_hops(db, "", ALL_HOPS)):
+            full = True
+            while full:
+                piece = await self._write(partial(_retry_some, hop, who, time))
+                changed += piece
+                full = piece == RETRY_PIECE
+        return changed
+
+    async def drop(self, id_: str, who: str, now: datetime) -> int:
+        return await self._write(lambda tx: commands.drop(tx, id_, who, micros(now)))
+
+    async def balance(self) -> Balance:
+        return await self._read(counts.balance)
+
+    async def depth(self) -> Depth:
+        return await self._read(counts.depth)
+
+    async def nodes(self) -> Sequence[Node]:
+        return await self._read(nodes.known)
+
+    async def notes(self, queue_id: str) -> Sequence[Note]:
+        return await self._read(lambda db: notes.story(db, queue_id))
+
+    async def alerts(self) -> Sequence[Note]:
+        """What the administrator is to be told, each given once; `who` is the queue id."""
+        return await self._write(notes.untold)
+
+    async def calls(self, *, site: str = "", all_: bool = False) -> Sequence[Call]:
+        return await self._read(lambda db: calls_.calls(db, site, all_=all_))
+
+    async def close_call(self, id_: str, outcome: str, who: str, now: datetime) -> bool:
+        return await self._write(lambda tx: calls_.close_call(tx, id_, outcome, who, micros(now)))
+
+    async def secret(self) -> bytes:
+        fresh = secrets.token_bytes(32)
+
+        def work(tx: Transaction) -> bytes:
+            tx.db.execute(
+                "INSERT INTO properties (name, value) VALUES ('secret', ?) "
+                "ON CONFLICT (name) DO NOTHING",
+                (fresh,),
+            )
+            row = tx.db.execute("SELECT value FROM properties WHERE name = 'secret'").fetchone()
+            return bytes(row[0])
+
+        return await self._write(work)
+
+    # --- upkeep ---
+
+    async def farewell(self) -> None:
+        """This process ends: it is no node any more."""
+        await self._write(lambda tx: nodes.forget(tx, [self._owner]))
+
+    async def clean(
+        self,
+        now: datetime,
+        *,
+        bodies: timedelta = timedelta(days=30),
+        records: timedelta = timedelta(days=400),
+        quarantine: timedelta | None = None,
+    ) -> None:
+        """Forget contents and records whose time is over; what is owed stays, however old.
+
+        With `quarantine` letters held as spam for longer are dropped first, by the site's rule.
+        """
+        if quarantine is not None:
+            await upkeep.expire_quarantine(self._writer, micros(now - quarantine), micros(now))
+        await upkeep.clean(
+            self._writer,
+            self._forget,
+            bodies=micros(now - min(bodies, records)),
+            records=micros(now - records),
+            dead_addresses=micros(now) - self._terms.dead_address,
+        )
+        await self._remove_strays(now)
+
+
+def _retry_some(hop: str, who: str, now: int, tx: Transaction) -> int:
+    return commands.retry_some(tx, hop, who, now, RETRY_PIECE)
