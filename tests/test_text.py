@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.message import Message
-from gateway.text import Link, Reading, plain_letters, read
+from gateway.text import Link, Reading, phrases, plain_letters, read
 
 Read = Callable[..., Reading]
 
@@ -563,3 +565,10 @@ def test_plain_letters(text: str, letters: str) -> None:
 
 def test_text_is_kept_as_it_is(letter: Read) -> None:
     assert letter("re\u200bfund \u202eabc").text == "re\u200bfund \u202eabc"
+
+
+@given(st.from_regex(phrases.DISCLAIMER) | st.from_regex(phrases.BOILERPLATE, fullmatch=True))
+def test_no_boilerplate_is_overlooked_before_the_lines_are_read(line: str) -> None:
+    line = line.strip()
+    if phrases.DISCLAIMER.match(line) or phrases.BOILERPLATE.fullmatch(line):
+        assert phrases.may_hold_boilerplate(f"Hello,\n\xa0 {line}\n")

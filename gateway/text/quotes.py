@@ -21,6 +21,8 @@ LINE_MAX = 400
 SIGNATURE_LINES = 12
 """A signature without a delimiter has at most so many lines."""
 
+_MARKED = frozenset((HISTORY, SIGNATURE, ATTRIBUTION, ">", " ", "\t"))
+"""What a line with a mark or a quote prefix may begin with."""
 _PREFIX = re.compile(r"[ \t]*(?:>[ \t]?)+")
 
 
@@ -45,8 +47,8 @@ def sort(lines: Sequence[str]) -> Parts:
     _mark_boilerplate(lines, kinds)
     _mark_signature(lines, kinds)
     new = _gather(lines, kinds, OWN)
-    quoted = _gather(lines, kinds, QUOTED)
-    signature = _gather(lines, kinds, SIGNED)
+    quoted = _gather(lines, kinds, QUOTED) if QUOTED in kinds else ""
+    signature = _gather(lines, kinds, SIGNED) if SIGNED in kinds else ""
     if not any(map(str.isalnum, new)):
         new = _letter_within(quoted) or signature or "\n".join(map(bare, lines)).strip()
     return Parts(new, quoted, signature)
@@ -55,12 +57,13 @@ def sort(lines: Sequence[str]) -> Parts:
 def _gather(lines: Sequence[str], kinds: bytearray, kind: int) -> str:
     """The lines of one kind, without quote prefixes and marks, runs of empty lines made one."""
     out: list[str] = []
+    last = ""
     for line, own in zip(lines, kinds, strict=True):
-        if own != kind:
-            continue
-        text = bare(line).rstrip()
-        if text or (out and out[-1]):
-            out.append(text)
+        if own == kind:
+            text = (bare(line) if line[:1] in _MARKED else line).rstrip()
+            if text or last:
+                out.append(text)
+            last = text
     return "\n".join(out).strip()
 
 
@@ -283,6 +286,8 @@ def _words(line: str) -> int:
 
 def _mark_boilerplate(lines: Sequence[str], kinds: bytearray) -> None:
     """Warnings of mail systems, disclaimers, list footers, remains of forms and pages."""
+    if not phrases.may_hold_boilerplate("\n".join(lines)):
+        return
     paragraph_dropped = False
     for index, line in enumerate(lines):
         text = line.strip()
