@@ -61,11 +61,13 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A template that a route acknowledges with and that nobody wrote."""
+    """A template that a site acknowledges with and that nobody wrote in one of its languages."""
 
     site: str
     name: str
     language: str
+    instead: str = ""
+    """The language of the one that customers get, empty when there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,16 +290,11 @@ class _Loader:
                 heard = "" if name == FORM else tone
                 self.problems += lint.check(found[0].path, found[0].source, language, heard)
         if base_of(found[0].language) != base_of(language):
-            self._tell(
-                found[0].path,
-                1,
-                f"customers of site {site.site} who write '{language}' get this one",
-                f"write {name}.{language}.txt beside it, or take {language} out of 'languages'",
-                warning=True,
-            )
+            instead = found[0].language or site.languages[0]
+            self.missing.append(Missing(site.site, name, language, instead))
 
-    def _tell(self, path: Path, line: int, what: str, mend: str, *, warning: bool = False) -> None:
-        self.problems.append(Problem(path, line, "", what, mend, warning))
+    def _tell(self, path: Path, line: int, what: str, mend: str) -> None:
+        self.problems.append(Problem(path, line, "", what, mend))
 
 
 def _calendar(site: Site) -> WorkingHours | None:

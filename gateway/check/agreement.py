@@ -9,8 +9,8 @@ from datetime import datetime
 import phonenumbers
 
 from gateway.check.filters import names_are_certain
-from gateway.check.rules import LANGUAGE
 from gateway.check.sites import places
+from gateway.check.words import LANGUAGE
 from gateway.configuration.yaml_values import Sources
 from gateway.identity.organisation import registered_domain
 from gateway.problems import Problem, Steps, shown
@@ -50,7 +50,7 @@ def orders(settings: Settings, sources: Sources, now: datetime) -> Iterator[Prob
                 what = "no group is called 'order', so nothing is ever found with it"
                 yield sources.problem(at, what, r"write (?P<order>…) round the number itself")
             elif pattern.search("") is not None:
-                what = "matches nothing at all, so it is found everywhere"
+                what = "matches even the empty text, so it is found everywhere"
                 yield sources.problem(at, what, r"say how many digits there must be: \d{5,10}")
 
 
@@ -66,7 +66,7 @@ def thresholds(settings: Settings, sources: Sources, now: datetime) -> Iterator[
             if high is not None and low > high:
                 key = less if sources.has((*at, less)) else more
                 what = f"'{less}' ({low}) is above '{more}' ({high})"
-                yield sources.problem((*at, key), what, f"write {less} <= {more}")
+                yield sources.problem((*at, key), what, f"let '{less}' be at most '{more}'")
         if lines.refuse_at is not None and certain and "spam" not in used:
             what = "has no effect: spam does not run"
             mend = "add '- {use: spam}' under 'filters'"

@@ -45,7 +45,7 @@ def waits(settings: Settings, sources: Sources, now: datetime) -> Iterator[Probl
             # Where only one of the two is written, that one is the mistake.
             key = less if sources.has(("retry", less)) else more
             what = f"'{less}' ({spelled(short)}) is longer than '{more}' ({spelled(long)})"
-            mend = f"write {less} <= {more}"
+            mend = f"let '{less}' be at most '{more}'"
             at: Steps = ("retry", key)
             yield from _contradiction(at, ("retry",), what, mend, sources)
 
@@ -83,7 +83,7 @@ def limits(settings: Settings, sources: Sources, now: datetime) -> Iterator[Prob
             f"'memory' ({spelled(own.memory)}) is less than 'message_size' "
             f"({spelled(own.message_size)}), so a large message is put off for ever"
         )
-        mend = "write memory >= message_size, better ten times as much"
+        mend = "let 'memory' be at least 'message_size', better ten times as much"
         yield from _contradiction(("limits", key), ("limits",), what, mend, sources)
     for less, more, why in (
         ("connections_per_client", "connections", "one client could take them all"),
@@ -96,7 +96,7 @@ def limits(settings: Settings, sources: Sources, now: datetime) -> Iterator[Prob
             what = f"'{less}' ({spelled(low)}) is above '{more}' ({spelled(high)}): {why}"
             at: Steps = ("limits", key)
             yield from _contradiction(
-                at, ("limits",), what, f"write {less} <= {more}", sources, warning=True
+                at, ("limits",), what, f"let '{less}' be at most '{more}'", sources, warning=True
             )
 
 
@@ -181,9 +181,7 @@ def _login(hop: NextHop, steps: Steps, sources: Sources) -> Iterator[Problem]:
         what = f"'{key}' without '{lacking}'"
         yield sources.problem((*steps, key), what, f"add '{lacking}', or remove both")
     elif hop.user and hop.tls == "none" and hop.scheme != "smtps":
-        what = (
-            "the password would be sent for all to read, so it is never sent and nothing goes out"
-        )
+        what = "a password is never sent in clear, so nothing would go out"
         yield sources.problem((*steps, "tls"), what, "write tls: required, or remove the password")
 
 

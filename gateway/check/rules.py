@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.check.filters import names_are_certain
 from gateway.check.sites import Known, places
+from gateway.check.words import LANGUAGE
 from gateway.configuration.yaml_values import Sources
 from gateway.problems import Problem, Steps, shown
 from gateway.routing.recipients import canonical
@@ -30,7 +31,6 @@ CONDITIONS = (
 )
 NEEDS = {"spam": "spam", "tone": "tone", "urgent": "tone"}
 """Conditions that hear of a filter."""
-LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})?")
 _FIELD_NAME = re.compile(r"[\x21-\x39\x3b-\x7e]+")  # RFC 5322, 2.2: printable, but no colon
 
 

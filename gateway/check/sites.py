@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from gateway.acknowledgement.render import FORM, Templates
+from gateway.acknowledgement.render import FORM, Missing, Templates
 from gateway.calendar import WorkingHours, read_days, read_stretches
 from gateway.check.filters import names_are_certain
-from gateway.check.words import sayable
+from gateway.check.words import LANGUAGE, sayable
 from gateway.configuration.schema import closest
 from gateway.configuration.yaml_values import Sources
 from gateway.parts import listed_recipients
@@ -92,28 +92,65 @@ def templates(settings: Settings, sources: Sources, now: datetime) -> Iterator[P
     named = [(steps, site) for steps, site in places(settings) if sources.sound((*steps, "site"))]
     if not named or not sources.sound(("templates",)):
         return
-    readable = settings.model_copy(update={"sites": tuple(site for _, site in named)})
+    readable = settings.model_copy(update={"sites": tuple(_spoken(site) for _, site in named)})
     loaded = Templates.load(readable)
-    yield from loaded.problems
+    yield from _once(loaded.problems)
     for steps, site in named:
-        yield from _missing(site, steps, loaded, sources)
+        lacking = [lack for lack in loaded.missing if lack.site == site.site]
+        yield from _missing(site, steps, lacking, loaded.names(site), sources)
+        yield from _foreign_words(site, steps, lacking, sources)
 
 
-def _missing(site: Site, steps: Steps, loaded: Templates, sources: Sources) -> Iterator[Problem]:
-    missing = {lack.name: lack for lack in loaded.missing if lack.site == site.site}
+def _spoken(site: Site) -> Site:
+    """The site with those of its languages that there are."""
+    languages = tuple(filter(LANGUAGE.fullmatch, site.languages))
+    return site.model_copy(update={"languages": languages or ("en",)})
+
+
+def _once(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """A default template that fails, fails for each site: the first tells it."""
+    told = set()
+    for problem in problems:
+        where = (problem.file, problem.line) if "fails for site" in problem.what else problem
+        if where not in told:
+            told.add(where)
+            yield problem
+
+
+def _missing(
+    site: Site, steps: Steps, lacking: list[Missing], known: list[str], sources: Sources
+) -> Iterator[Problem]:
+    """Templates that a route asks for and nobody wrote."""
     for number, route in enumerate(site.routes):
         at = (*steps, "routes", number, "acknowledge")
-        lack = missing.get(route.acknowledge)
-        if lack is None or not sources.sound(at):
+        tongues = [
+            each.language
+            for each in lacking
+            if (each.name, each.instead) == (route.acknowledge, "")
+        ]
+        if not tongues or not sources.sound(at):
             continue
-        known = loaded.names(site)
         close = closest(route.acknowledge, known, 0.6)
         what = f"there is no template {sources.shown(at, route.acknowledge)}"
         if route.acknowledge in known:
-            what, close = f"{what} in the language {lack.language}", ""
-        file = f"templates/{site.site}/{shown(route.acknowledge)}.{lack.language}.txt"
+            what, close = f"{what} in the language {tongues[0]}", ""
+        file = f"templates/{site.site}/{shown(route.acknowledge)}.{tongues[0]}.txt"
         advice = f"write {file}, or use {' or '.join(name for name in known if name != FORM)}"
         yield sources.problem(at, what, f"did you mean '{close}'?" if close else advice)
+
+
+def _foreign_words(
+    site: Site, steps: Steps, lacking: list[Missing], sources: Sources
+) -> Iterator[Problem]:
+    """Languages whose customers are answered in another."""
+    for number, language in enumerate(site.languages):
+        at = (*steps, "languages", number)
+        found = [lack for lack in lacking if lack.instead and lack.language == language]
+        if found and sources.sound(at):
+            files = " and ".join(f"{lack.name}.{language}.txt" for lack in found)
+            what = f"customers who write '{language}' are answered in '{found[0].instead}'"
+            mend = f"write templates/{site.site}/{files}, or take {language} out"
+            yield sources.problem(at, what, mend, warning=True)
 
 
 # --- whom we know --------------------------------------------------------------------------------

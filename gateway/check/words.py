@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from gateway.configuration.schema import closest
 from gateway.configuration.yaml_values import Sources
 from gateway.problems import Problem, Steps, shown
+
+LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})?")
+"""A language's code as our readers and templates know it (RFC 5646)."""
 
 
 def sayable(error: Exception) -> tuple[str, str]:

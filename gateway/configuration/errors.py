@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
-from gateway.configuration.schema import advice, closest
+from gateway.configuration.schema import advice, closest, wrapped
 from gateway.configuration.yaml_values import Sources
 from gateway.problems import Steps, shown
 
@@ -81,9 +81,11 @@ def _echo(error: Mapping[str, Any]) -> bool:
     return error["type"] == "too_short" and bool(error["input"])
 
 
-def mended(errors: Errors) -> object:
+def mended(errors: Errors, steps: Steps) -> object:
     """The value as the message advises to write it; None where it can only be taken out."""
     value, wish = errors[0]["input"], wanted(errors)
+    if wish == "a map of keys and values":
+        return wrapped(value, steps)
     if isinstance(value, str):
         if wish == "a list":
             return [value]
@@ -120,7 +122,7 @@ def _words(steps: Steps, errors: Errors, sources: Sources) -> tuple[str, str]:
         return f"{given} does not fit", _SPELLINGS.get(name, f"it must match {first['ctx']}")
     if steps[-1:] == ("protocol",) and value in _LATER_PROTOCOLS:
         return f"{given} is not built yet", "only smtp is; remove this listener"
-    return _wrong_type(value, given, errors)
+    return _wrong_type(value, given, errors, steps)
 
 
 def _unknown_key(steps: Steps, value: object) -> tuple[str, str]:
@@ -146,11 +148,22 @@ def wanted(errors: Errors) -> str:
     return " or ".join(dict.fromkeys(words))
 
 
-def _wrong_type(value: object, given: str, errors: Errors) -> tuple[str, str]:
+def _wrong_type(value: object, given: str, errors: Errors, steps: Steps) -> tuple[str, str]:
     wish = wanted(errors)
     if value is None:
         return f"has no value, where {wish} is wanted", "give one, or remove the key"
+    short = wrapped(value, steps) if wish == "a map of keys and values" else None
+    if short:
+        ((key, inner),) = short.items()
+        hidden = given == "the value" or not isinstance(inner, str)
+        return f"{given} is not {wish}", f"write {{{key}: {'…' if hidden else _quoted(inner)}}}"
     return f"{given} is not {wish}", _mend(value, given, wish)
+
+
+def _quoted(text: str) -> str:
+    """As it may stand within { }."""
+    plain = all(char.isalnum() or char in "._-@" for char in text)
+    return shown(text) if plain else f'"{shown(text)}"'
 
 
 def _mend(value: object, given: str, wish: str) -> str:
@@ -172,4 +185,4 @@ def _mend(value: object, given: str, wish: str) -> str:
 def _closest_literal(value: str, wish: str) -> str:
     """The one of the words in quotes that this looks like, or nothing."""
     words = [word.strip("'") for word in wish.replace(" or ", ", ").split(", ")]
-    return closest(value, words, 0.5) if wish.startswith("'") else ""
+    return closest(value, words, 0.6) if wish.startswith("'") else ""

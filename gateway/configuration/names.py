@@ -87,8 +87,9 @@ def _filters(data: dict[str, Any], sources: Sources) -> None:
             continue
         meant = _known(holder["use"], installed, steps, "filter", sources, "installed are {}")
         if meant and meant not in used:
-            holder["use"] = meant
+            used.remove(holder["use"])
             used.add(meant)
+            holder["use"] = meant
         certain = certain and holder["use"] == meant
     for steps, holder in select(data, ("sites", None, "then")):
         # One of the filters that cannot be read may be the one that is meant here.
@@ -125,4 +126,5 @@ def _each_once(words: list[tuple[Steps, str]], what: str, sources: Sources) -> N
             steps,
             f"{given} stands in {first.file.name}, line {first.line}, already",
             "each may stand once",
+            sound=True,
         )

@@ -103,7 +103,7 @@ def _mend(data: Any, steps: Steps, several: list[errors.Errors], sources: Source
         _rename(data, steps, sources)
     elif first["loc"][-1] == "[key]":
         take_out(data, steps, sources)
-    elif (better := errors.mended(several[0])) is not None and better != first["input"]:
+    elif (better := errors.mended(several[0], steps)) is not None and better != first["input"]:
         _at(data, steps[:-1])[steps[-1]] = better
     else:
         take_out(data, steps, sources)

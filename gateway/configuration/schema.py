@@ -98,6 +98,9 @@ def homes() -> dict[str, tuple[str, ...]]:
 def closest(word: str, words: list[str], cutoff: float) -> str:
     """The known word most like this one, or nothing."""
     plain = word[:60].lower().replace("-", "_").replace(" ", "_")
+    for known in words:  # letters in another order, which difflib thinks little of: smap, spam
+        if sorted(known) == sorted(plain):
+            return known
     return next(iter(difflib.get_close_matches(plain, words, 1, cutoff)), "")
 
 
@@ -129,6 +132,27 @@ def key_names(steps: Steps) -> list[str]:
 
 def _later(key: str, steps: Steps) -> bool:
     return any(key in NOT_BUILT.get(model.__name__, ()) for model in models_at(steps))
+
+
+_WRAPPED = {
+    "NextHop": "address",
+    "Listener": "address",
+    "FilterUse": "use",
+    "FormSender": "address",
+}
+
+
+def wrapped(value: object, steps: Steps) -> dict[str, Any] | None:
+    """A map that was written short, as the value of its first key: `[spf]` for `[{use: spf}]`."""
+    for model in models_at(steps):
+        name = model.__name__
+        if isinstance(value, str) and name in _WRAPPED:
+            return {_WRAPPED[name]: value}
+        if isinstance(value, str) and name == "Route" and ("@" in value or "*" in value):
+            return {"to": value}
+        if isinstance(value, list) and name == "Recipients":
+            return {"list": value}
+    return None
 
 
 SITE_KEYS = frozenset(key for key, _, _ in fields(Site))

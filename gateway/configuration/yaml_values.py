@@ -90,6 +90,7 @@ class Sources:
         old = self.written(steps)
         if is_secret((key,)):
             self._foreign.add(old)
+        self._told.discard(old)  # the key is wrong; its value is still to be looked at
         self._keys[*old[:-1], key] = str(old[-1])
 
     # --- telling ---
@@ -158,8 +159,11 @@ class Sources:
         place = self._place(steps)
         return Problem(place.file, place.line, dotted(steps[place.start :]), what, mend, warning)
 
-    def add(self, steps: Steps, what: str, mend: str = "", *, warning: bool = False) -> None:
-        if not warning:
+    def add(
+        self, steps: Steps, what: str, mend: str = "", *, warning: bool = False, sound: bool = False
+    ) -> None:
+        """Tell of a value. `sound`: it is right by itself, so other checks may go by it."""
+        if not (warning or sound):
             self._told.add(self.written(steps))
         self.problems.append(self.problem(steps, what, mend, warning=warning))
 
