@@ -7,15 +7,18 @@ Mail of our own never makes a notice to an outsider.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from gateway import dsn
-from gateway.plan import Letter
-from gateway.settings import Retry, Settings, Site
+from gateway import telling
+from gateway.delivery_policy import Attempt, Policy, SitePolicy
+from gateway.settings import Retry
 from gateway.store import Job, Outcome, Settlement
+from gateway.wishes import wish
+
+__all__ = ["Attempt", "Policy", "SitePolicy", "after", "is_late", "next_attempt"]
 
 MIN_ATTEMPTS = 5
 """Nothing is given up with fewer: it may come from a long hold, or we may have been away."""
@@ -26,118 +29,6 @@ OUT_OF_ORDER_WAIT = timedelta(minutes=10)
 hop from being asked too often, and once it answers again no letter should lie for hours."""
 JITTER = 0.2
 """Each wait is this share longer or shorter at most, so that letters do not come in herds."""
-
-Sign = Callable[[str, bytes], bytes]
-"""Site and content of mail of our own: the content as it is sent, with its DKIM signature."""
-
-
-def _unsigned(_site: str, content: bytes) -> bytes:
-    return content
-
-
-@dataclass(frozen=True, slots=True)
-class SitePolicy:
-    """What failure leads to for the letters of one site."""
-
-    on_refusal: Literal["hold", "dsn"] = "hold"
-    sender: str = ""
-    """The address that reports are sent from; default: postmaster at our host name."""
-    domains: frozenset[str] = frozenset()
-    name: str = ""
-    phone: str = ""
-    outbound: str = ""
-    """The next hop for reports to senders; without one there are none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The slice of the settings that decides about failure."""
-
-    hostname: str
-    retry: Retry = field(default_factory=Retry)
-    sites: Mapping[str, SitePolicy] = field(default_factory=dict)
-    administrator: str = ""
-    administrator_hop: str = ""
-    message_id: Callable[[str], str] | None = None
-    """Makes the Message-ID, with its brackets, of one of our letters from its id."""
-    sign: Sign = _unsigned
-
-    @classmethod
-    def of(
-        cls,
-        settings: Settings,
-        *,
-        message_id: Callable[[str], str] | None = None,
-        sign: Sign = _unsigned,
-    ) -> Policy:
-        return cls(
-            hostname=settings.hostname,
-            retry=settings.retry,
-            sites={site.site: _site_policy(settings, site) for site in settings.sites},
-            administrator=settings.administrator or "",
-            administrator_hop=_administrator_hop(settings),
-            message_id=message_id,
-            sign=sign,
-        )
-
-    def site(self, name: str) -> SitePolicy:
-        """A site's policy; one that is configured no more only holds."""
-        return self.sites.get(name) or SitePolicy()
-
-    def sheet(self, letter_id: str, site: str, now: datetime) -> dsn.Sheet:
-        policy = self.site(site)
-        make = self.message_id
-        return dsn.Sheet(
-            hostname=self.hostname,
-            sender=policy.sender or f"postmaster@{self.hostname}",
-            message_id=make(letter_id) if make else f"<{letter_id}@{self.hostname}>",
-            now=now,
-            site_name=policy.name,
-            phone=policy.phone,
-        )
-
-
-def _site_policy(settings: Settings, site: Site) -> SitePolicy:
-    return SitePolicy(
-        on_refusal=site.on_refusal,
-        sender=f"postmaster@{site.domains[0]}",
-        domains=frozenset(site.domains),
-        name=site.name,
-        phone=site.phone,
-        outbound=settings.outbound_hop(site),
-    )
-
-
-def _administrator_hop(settings: Settings) -> str:
-    """Straight to the mailbox if the administrator lives at one of the sites."""
-    if settings.administrator is None:
-        return ""
-    domain = settings.administrator.rpartition("@")[2]
-    for site in settings.sites:
-        if domain in site.domains:
-            return site.next_hop
-    return settings.outbound_hop()
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attempt at delivery, over, and what the relay knows besides its outcomes."""
-
-    job: Job
-    outcomes: tuple[Outcome, ...]
-    now: datetime
-    chance: float
-    """Between 0 and 1: moves the next attempt within its jitter."""
-    hop_failed: bool = False
-    """The next hop was out of order: it is no matter of this letter."""
-    not_before: datetime | None = None
-    """The next hop is not asked again before this."""
-    only_hold: bool = False
-    """Its failure is ours (no such next hop, a fault of this program): no sender hears of it."""
-    tell: bool = True
-    """The administrator may get a notice now."""
-    untold: int = 0
-    """Letters held since the last notice without one."""
 
 
 def after(attempt: Attempt, policy: Policy) -> Settlement:
@@ -152,11 +43,30 @@ def after(attempt: Attempt, policy: Policy) -> Settlement:
         for outcome in outcomes
         if outcome.result == "failed" or (outcome.result == "delayed" and retry_at is None)
     ]
+    notices = telling.success(attempt, policy)
+    if retry_at is not None and is_late(job, attempt.now, policy.retry):
+        late = [outcome for outcome in outcomes if outcome.result == "delayed"]
+        notices += telling.delay(attempt, policy, late)
     if not ended:
-        return Settlement(outcomes, retry_at)
-    on_failure = _on_failure(attempt, policy)
-    notices = _notices(attempt, policy, ended, on_failure)
-    return Settlement(outcomes, retry_at, on_failure, notices)
+        return Settlement(outcomes, retry_at, notices=notices)
+    told, held = _by_who_hears(attempt, policy, ended)
+    if told:
+        notices += (telling.failure(attempt, policy, told),)
+    if held and not _is_dropped(job) and policy.administrator and attempt.tell:
+        notices += (telling.notice(attempt, policy, held),)
+    if told:
+        kept = frozenset(each.recipient for each in held)
+        return Settlement(outcomes, retry_at, "dsn", notices=notices, held=kept)
+    on_failure: Literal["drop", "hold"] = "drop" if _is_dropped(job) else "hold"
+    return Settlement(outcomes, retry_at, on_failure, notices=notices)
+
+
+def is_late(job: Job, now: datetime, retry: Retry) -> bool:
+    """Whether this is the first attempt since the time for a warning came."""
+    if retry.warn is None or job.kind != "letter":
+        return False
+    at = job.accepted + retry.warn
+    return now >= at and (job.last_tried is None or job.last_tried < at)
 
 
 def _settled(job: Job, outcome: Outcome) -> Outcome:
@@ -185,79 +95,22 @@ def next_attempt(attempt: Attempt, retry: Retry) -> datetime | None:
     return min(at, deadline) if deadline > now else at
 
 
-def _on_failure(attempt: Attempt, policy: Policy) -> Literal["hold", "dsn", "drop"]:
-    job = attempt.job
-    if job.kind in ("acknowledgement", "dsn", "notice", "report"):
-        return "drop"
-    site = policy.site(job.site)
-    may_tell = job.kind == "letter" and job.answerable and bool(job.reverse_path)
-    if site.on_refusal == "dsn" and may_tell and site.outbound and not attempt.only_hold:
-        return "dsn"
-    return "hold"
+def _is_dropped(job: Job) -> bool:
+    """Mail of our own that nobody misses, told in an alert."""
+    return job.kind in ("acknowledgement", "dsn", "notice", "report")
 
 
-def _notices(
-    attempt: Attempt, policy: Policy, ended: Sequence[Outcome], on_failure: str
-) -> tuple[Letter, ...]:
-    if on_failure == "dsn":
-        return (_dsn(attempt, policy, ended),)
-    if on_failure == "hold" and policy.administrator and attempt.tell:
-        return (_notice(attempt, policy, ended),)
-    return ()
+def _by_who_hears(
+    attempt: Attempt, policy: Policy, ended: Sequence[Outcome]
+) -> tuple[list[Outcome], list[Outcome]]:
+    """Failures that the sender is told of, and those that wait for a person.
 
-
-def _dsn(attempt: Attempt, policy: Policy, ended: Sequence[Outcome]) -> Letter:
-    job = attempt.job
-    id_ = f"{job.letter_id}.dsn{job.attempts}"
-    site = policy.site(job.site)
-    failed = [
-        (name, outcome) for outcome in ended for name in public_names(job, site, outcome.recipient)
-    ]
-    content = dsn.report(job, failed, policy.sheet(id_, job.site, attempt.now))
-    return Letter(
-        id=id_,
-        kind="dsn",
-        site=job.site,
-        next_hop=site.outbound,
-        reverse_path="",  # RFC 3464, 2: so that no notice answers a notice
-        recipients=(job.reverse_path,),
-        own=policy.sign(job.site, content),
-        smtputf8=not job.reverse_path.isascii(),
-    )
-
-
-def _notice(attempt: Attempt, policy: Policy, ended: Sequence[Outcome]) -> Letter:
-    job = attempt.job
-    id_ = f"{job.letter_id}.notice{job.attempts}"
-    content = dsn.notice(
-        job,
-        ended,
-        policy.sheet(id_, job.site, attempt.now),
-        administrator=policy.administrator,
-        earlier=attempt.untold,
-    )
-    return Letter(
-        id=id_,
-        kind="notice",
-        site=job.site,
-        next_hop=policy.administrator_hop,
-        reverse_path="",
-        recipients=(policy.administrator,),
-        own=policy.sign(job.site, content),
-        smtputf8=not policy.administrator.isascii(),
-    )
-
-
-def public_names(job: Job, site: SitePolicy, recipient: str) -> tuple[str, ...]:
-    """The address the sender wrote to, for one on the next hop's envelope.
-
-    The envelope may name a mailbox that outsiders should not learn of, or carry a tag of ours.
+    A sender who wants to hear of no failure (RFC 3461) gets no notice; the letter is not lost
+    for that.
     """
-    if recipient in job.origin:
-        return (recipient,)
-    if job.origin:
-        return job.origin
-    local, _, domain = recipient.rpartition("@")
-    if domain.lower() in site.domains:
-        return (f"{local.partition('+')[0]}@{domain}",)
-    return (site.sender or recipient,)
+    job = attempt.job
+    site = policy.site(job.site)
+    if site.on_refusal != "dsn" or attempt.only_hold or not telling.may_tell(job, site):
+        return [], list(ended)
+    told = [outcome for outcome in ended if wish(job, outcome.recipient).failure]
+    return told, [outcome for outcome in ended if outcome not in told]

@@ -1,8 +1,9 @@
-"""Telling of failure: the delivery status notice for a sender, the notice for the administrator.
+"""Telling of a delivery: the status notice for a sender, the notice for the administrator.
 
 A notice is a multipart/report (RFC 3464, RFC 6522): words for the reader, fields for programs, and
-the header section of the letter. It never holds the body, nor what our own mailboxes said or are
-called inside: a sender learns the addresses that they wrote to, and status codes.
+the header section of the letter; with a failure the whole letter, if its sender asked for that
+(RFC 3461, 4.3). It never holds what our own mailboxes said or are called inside: a sender learns
+the addresses that they wrote to, and status codes.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from hashlib import sha256
+from typing import Literal
 
 from gateway.message import Octets
 from gateway.show import terminal
 from gateway.store import Job, Outcome
+from gateway.wishes import decoded
 
+FULL_MAX = 1 << 20
+"""Octets of a letter that is sent back whole."""
 HEADER_MAX = 32 * 1024
 """Octets of the letter's header section that are sent back."""
 LINE_MAX = 998
@@ -30,6 +35,22 @@ _MESSAGE_ID = re.compile(
     rb"@[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,124}>)[ \t]*\r?$",
     re.IGNORECASE | re.MULTILINE,
 )
+
+
+Action = Literal["failed", "delayed", "delivered", "relayed"]
+"""RFC 3464, 2.3.3."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of one recipient."""
+
+    name: str
+    """The address that the sender may be told."""
+    outcome: Outcome
+    action: Action = "failed"
+    original: str = ""
+    """Type and address as the sender's own system named them (ORCPT), decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +70,26 @@ class Sheet:
     """The number at which customers reach a person."""
 
 
-def report(job: Job, failed: Sequence[tuple[str, Outcome]], sheet: Sheet) -> bytes:
+def report(
+    job: Job, fates: Sequence[Fate], sheet: Sheet, *, retry_until: datetime | None = None
+) -> bytes:
     """The whole content of a delivery status notice for the sender of `job`.
 
-    `failed` has, for each recipient that is given up, the address that the sender may be told
-    and what became of it.
+    The fates have the same action; `retry_until` tells with a delay how long we go on trying.
     """
     header = header_section(job.content)
     boundary = "=_dsn_" + sha256(header + job.letter_id.encode()).hexdigest()[:32]
+    action = fates[0].action
+    full = _is_wanted_whole(job, header, boundary) if action == "failed" else False
     parts = (
-        _text_part(_words(job, failed, sheet)),
-        _part("message/delivery-status", _status(job, failed, sheet).encode()),
-        _part("text/rfc822-headers", header),
+        _text_part(_words(job, fates, sheet, retry_until, full=full)),
+        _part("message/delivery-status", _status(job, fates, sheet, retry_until).encode()),
+        _part("message/rfc822", job.content[:]) if full else _part("text/rfc822-headers", header),
     )
     head = [
         ("From", f"Mail delivery <{sheet.sender}>"),
         ("To", f"<{_printable(job.reverse_path)}>"),
-        ("Subject", "Your message could not be delivered"),
+        ("Subject", _SUBJECTS[action]),
         *_common(job, sheet),
         ("Auto-Submitted", "auto-replied"),
         ("MIME-Version", "1.0"),
@@ -131,34 +155,84 @@ def header_section(content: Octets) -> bytes:
     return b"".join(line[:LINE_MAX] + b"\r\n" for line in lines)
 
 
+def _is_wanted_whole(job: Job, header: bytes, boundary: str) -> bool:
+    """RET=FULL, and it can be done: not too long, no header that 7-bit mail cannot carry."""
+    content = job.content
+    return (
+        job.wishes.ret == "FULL"
+        and len(content) <= FULL_MAX
+        and header.isascii()
+        and content.find(boundary.encode()) < 0
+    )
+
+
 # --- words -------------------------------------------------------------------------------------
 
 
-def _words(job: Job, failed: Sequence[tuple[str, Outcome]], sheet: Sheet) -> str:
+_SUBJECTS: dict[Action, str] = {
+    "failed": "Your message could not be delivered",
+    "delayed": "Your message is delayed",
+    "delivered": "Your message was delivered",
+    "relayed": "Your message was handed on",
+}
+_OPENINGS: dict[Action, str] = {
+    "failed": "your message could not be delivered to:",
+    "delayed": "your message could not be delivered yet to:",
+    "delivered": "your message was delivered into the mailbox of:",
+    "relayed": "your message was handed on to the mail system of:",
+}
+
+
+def _words(
+    job: Job, fates: Sequence[Fate], sheet: Sheet, retry_until: datetime | None, *, full: bool
+) -> str:
     """What a customer reads; every sentence is true of a refusal and of a long silence."""
-    refused = all(outcome.result == "failed" for _, outcome in failed)
-    why = "did not accept it" if refused else "could not be reached for a long time"
-    names = sorted({name for name, _ in failed})
+    action = fates[0].action
+    names = sorted({fate.name for fate in fates})
     where = f" of {sheet.site_name}" if sheet.site_name else ""
     lines = [
         "Hello,",
         "",
-        "your message could not be delivered to:",
+        _OPENINGS[action],
         "",
         *(f"    {terminal(name, 320)}" for name in names),
         "",
-        f"It reached the mail system{where} on {format_datetime(job.accepted)}, but the",
+        f"It reached the mail system{where} on {format_datetime(job.accepted)}"
+        + {"failed": ", but the", "delayed": ", but the"}.get(action, "."),
+        *_what_follows(fates, sheet, retry_until),
+        "",
+        f"This notice was made automatically. Its reference is {job.queue_id}.",
+        "Your message is attached."
+        if full
+        else "The top of your message is attached, so that you can see which one it was.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _what_follows(
+    fates: Sequence[Fate], sheet: Sheet, retry_until: datetime | None
+) -> Sequence[str]:
+    action = fates[0].action
+    if action == "delayed":
+        until = f" until {format_datetime(retry_until)}" if retry_until else ""
+        return (
+            "mailbox behind this address cannot be reached at the moment.",
+            f"We go on trying{until}. You need not send your message again.",
+            *(("", f"If it cannot wait, please call us: {sheet.phone}") if sheet.phone else ()),
+        )
+    if action != "failed":
+        more = "Whether it was read is not known." if action == "delivered" else ""
+        return (more or "That system tells no more about it, as far as we know.",)
+    refused = all(fate.outcome.result == "failed" for fate in fates)
+    why = "did not accept it" if refused else "could not be reached for a long time"
+    return (
         f"mailbox behind this address {why}.",
         "We have stopped trying: your message will not be read there.",
         "",
         f"Please call us: {sheet.phone}"
         if sheet.phone
         else "Please contact us in another way, or send your message again later.",
-        "",
-        f"This notice was made automatically. Its reference is {job.queue_id}.",
-        "The top of your message is attached, so that you can see which one it was.",
-    ]
-    return "\n".join(lines) + "\n"
+    )
 
 
 def _refusals(failed: Sequence[Outcome]) -> list[str]:
@@ -180,27 +254,39 @@ def _others(earlier: int) -> list[str]:
 # --- fields for programs -----------------------------------------------------------------------
 
 
-def _status(job: Job, failed: Sequence[tuple[str, Outcome]], sheet: Sheet) -> str:
+def _status(job: Job, fates: Sequence[Fate], sheet: Sheet, retry_until: datetime | None) -> str:
     """RFC 3464, 2.2 and 2.3: fields about the message, then a group for each recipient."""
+    envid = decoded(job.wishes.envid)
     groups = [
-        f"Reporting-MTA: dns; {sheet.hostname}\r\nArrival-Date: {format_datetime(job.accepted)}\r\n"
+        (f"Original-Envelope-Id: {envid}\r\n" if envid else "")
+        + f"Reporting-MTA: dns; {sheet.hostname}\r\n"
+        f"Arrival-Date: {format_datetime(job.accepted)}\r\n"
     ]
     told: set[str] = set()
-    for name, outcome in failed:
-        if name in told:
-            continue
-        told.add(name)
-        reply = outcome.reply
-        final = outcome.result == "failed"
-        groups.append(
-            f"Final-Recipient: {_typed_address(name)}\r\n"
-            "Action: failed\r\n"
-            # RFC 3463, 3.5: X.4.7, the time for delivery has run out.
-            f"Status: {reply.enhanced if final else '4.4.7'}\r\n"
-            f"Diagnostic-Code: smtp; {reply.code} {reply.enhanced}\r\n"
-            f"Last-Attempt-Date: {format_datetime(sheet.now)}\r\n"
-        )
+    for fate in fates:
+        if fate.name not in told:
+            told.add(fate.name)
+            groups.append(_group(fate, sheet, retry_until))
     return "\r\n".join(groups)
+
+
+def _group(fate: Fate, sheet: Sheet, retry_until: datetime | None) -> str:
+    reply, action = fate.outcome.reply, fate.action
+    # RFC 3463, 3.5: X.4.7, the time for delivery has run out.
+    given_up = action == "failed" and fate.outcome.result != "failed"
+    kind, _, original = fate.original.partition(";")
+    lines = [
+        *([f"Original-Recipient: {kind}; {terminal(original, 500)}"] if original else []),
+        f"Final-Recipient: {_typed_address(fate.name)}",
+        f"Action: {action}",
+        f"Status: {'4.4.7' if given_up else reply.enhanced}",
+        *([f"Diagnostic-Code: smtp; {reply.code} {reply.enhanced}"]
+          if action in ("failed", "delayed") else []),
+        f"Last-Attempt-Date: {format_datetime(sheet.now)}",
+        *([f"Will-Retry-Until: {format_datetime(retry_until)}"]
+          if action == "delayed" and retry_until else []),
+    ]  # fmt: skip
+    return "".join(f"{line}\r\n" for line in lines)
 
 
 def _typed_address(address: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,11 +19,13 @@ from gateway.delivery import (
     SitePolicy,
     after,
     next_attempt,
-    public_names,
 )
+from gateway.message import Wishes
+from gateway.plan import Letter
 from gateway.reply import Reply
 from gateway.settings import NextHop, Retry, Route, Settings, Site
 from gateway.store import Job, Outcome
+from gateway.telling import public_names
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 RETRY = Retry(first=timedelta(minutes=1), max=timedelta(hours=4), give_up=timedelta(days=5))
@@ -317,3 +320,155 @@ def test_a_policy_is_a_slice_of_the_settings() -> None:
 def test_an_administrator_elsewhere_is_reached_through_the_outbound_hop() -> None:
     assert Policy.of(settings(administrator="me@home.example")).administrator_hop == "outbound"
     assert Policy.of(settings()).administrator == ""
+
+
+# --- what the sender asked for (RFC 3461) ------------------------------------------------------
+
+
+def wishes(*recipients: tuple[str, str, str], ret: str = "", envid: str = "") -> dict[str, Any]:
+    return {"wishes": Wishes(ret, envid, recipients), "origin": tuple(to for to, *_ in recipients)}
+
+
+def text(letter: Letter) -> str:
+    assert letter.own is not None
+    return letter.own.decode()
+
+
+@pytest.mark.parametrize(
+    ("notify", "then"),
+    [("", "dsn"), ("FAILURE", "dsn"), ("SUCCESS,FAILURE", "dsn"), ("NEVER", "hold"),
+     ("SUCCESS", "hold"), ("DELAY", "hold")],
+)  # fmt: skip
+def test_no_notice_of_failure_against_a_wish_and_the_letter_is_not_lost(notify, then) -> None:
+    tried = attempt(failed, recipients=(B,), **wishes((B, notify, "")))
+    settlement = after(tried, policy(on_refusal="dsn"))
+    assert settlement.on_failure == then
+    kinds = [letter.kind for letter in settlement.notices]
+    assert kinds == (["dsn"] if then == "dsn" else ["notice"])
+
+
+def test_each_recipient_has_a_wish_of_its_own() -> None:
+    gone = replace(failed, recipient=A)
+    tried = attempt(gone, failed, recipients=(A, B), **wishes((A, "NEVER", ""), (B, "FAILURE", "")))
+    settlement = after(tried, policy(on_refusal="dsn"))
+    assert settlement.on_failure == "dsn"
+    assert settlement.held == frozenset({A})
+    report, notice = settlement.notices
+    assert (report.kind, notice.kind) == ("dsn", "notice")
+    assert B in text(report)
+    assert A not in text(report)
+    assert A in text(notice)
+    assert B not in text(notice)
+
+
+def test_names_that_the_client_gave_come_back() -> None:
+    given = wishes((B, "", "rfc822;old+2Bname@old.example"), envid="QQ+2B1")
+    (report,) = after(attempt(failed, recipients=(B,), **given), policy(on_refusal="dsn")).notices
+    assert "Original-Envelope-Id: QQ+1\r\n" in text(report)
+    assert "Original-Recipient: rfc822; old+name@old.example\r\n" in text(report)
+
+
+@pytest.mark.parametrize(("ret", "whole"), [("FULL", True), ("HDRS", False), ("", False)])
+def test_how_much_comes_back(ret, whole) -> None:
+    given = wishes((B, "", ""), ret=ret)
+    (report,) = after(attempt(failed, recipients=(B,), **given), policy(on_refusal="dsn")).notices
+    assert ("Secret." in text(report)) == whole
+    assert ("message/rfc822\r\n" in text(report)) == whole
+
+
+SUCCESS = (C, "SUCCESS,FAILURE", "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "count"),
+    [
+        ({}, 1),
+        ({"tells": True}, 0),
+        ({"answerable": False}, 0),
+        ({"reverse_path": ""}, 0),
+        ({"kind": "card"}, 0),
+        ({"site": "gone"}, 0),
+    ],
+)
+def test_success_is_told_if_nobody_else_does(changes, count) -> None:
+    settlement = after(attempt(relayed, recipients=(C,), **wishes(SUCCESS), **changes), policy())
+    assert len(settlement.notices) == count
+    for letter in settlement.notices:
+        assert letter.reverse_path == ""
+        assert letter.recipients == ("jane@customer.example",)
+        assert f"Final-Recipient: rfc822; {C}\r\nAction: relayed\r\nStatus: 2.0.0\r\n" in text(
+            letter
+        )
+
+
+def test_success_is_not_told_unasked() -> None:
+    for notify in ("", "NEVER", "FAILURE", "DELAY"):
+        tried = attempt(relayed, recipients=(C,), **wishes((C, notify, "")))
+        assert not after(tried, policy()).notices
+
+
+def test_a_mailbox_is_the_end_of_the_way() -> None:
+    tried = attempt(relayed, recipients=(C,), final=True, **wishes(SUCCESS))
+    (letter,) = after(tried, policy()).notices
+    assert "Action: delivered\r\n" in text(letter)
+
+
+def test_behind_an_alias_success_is_told_once_and_in_the_senders_words() -> None:
+    """Even if the next hop knows DSN: it would name an address the sender does not know."""
+    behind = [replace(relayed, recipient=f"{name}@inside.example") for name in "xy"]
+    ids = []
+    for number, outcome in enumerate(behind):
+        tried = attempt(
+            outcome, attempts=number, recipients=(outcome.recipient,), tells=True,
+            **wishes(SUCCESS),
+        )  # fmt: skip
+        (letter,) = after(tried, policy()).notices
+        assert "inside.example" not in text(letter)
+        ids.append(letter.id)
+    assert len(set(ids)) == 1  # the store keeps it once
+
+
+WARN = timedelta(hours=4)
+
+
+@pytest.mark.parametrize(
+    ("age", "tried", "count"),
+    [
+        (WARN - timedelta(seconds=1), None, 0),
+        (WARN, None, 1),
+        (WARN, WARN - timedelta(minutes=9), 1),
+        (WARN + timedelta(hours=2), WARN, 0),
+        (WARN + timedelta(hours=2), WARN + timedelta(hours=1), 0),
+    ],
+)
+def test_a_delay_is_told_once(age, tried, count) -> None:
+    accepted = NOW - age
+    last = None if tried is None else accepted + tried
+    settlement = after(attempt(delayed, accepted=accepted, last_tried=last), policy())
+    assert len(settlement.notices) == count
+    for letter in settlement.notices:
+        assert "Action: delayed\r\nStatus: 4.2.1\r\n" in text(letter)
+        assert "Will-Retry-Until: " in text(letter)
+        assert letter.recipients == ("jane@customer.example",)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"answerable": False},
+        {"reverse_path": ""},
+        {"kind": "acknowledgement"},
+        {"kind": "card"},
+        {"only_hold": True},
+        wishes((A, "NEVER", "")),
+        wishes((A, "SUCCESS,FAILURE", "")),
+    ],
+)
+def test_who_hears_of_no_delay(changes) -> None:
+    tried = attempt(delayed, accepted=NOW - WARN, **changes)
+    assert not after(tried, policy()).notices
+
+
+def test_no_warnings_where_none_are_wanted() -> None:
+    quiet = RETRY.model_copy(update={"warn": None})
+    assert not after(attempt(delayed, accepted=NOW - WARN), policy(retry=quiet)).notices

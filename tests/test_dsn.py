@@ -53,8 +53,8 @@ def job(content: Any = CONTENT, **changes: Any) -> Job:
 
 
 def report(*failed: tuple[str, Outcome], **changes: Any) -> EmailMessage:
-    failed = failed or (("support@shop.example", FAILED),)
-    octets = dsn.report(job(**changes), failed, SHEET)
+    fates = [dsn.Fate(*each) for each in failed or (("support@shop.example", FAILED),)]
+    octets = dsn.report(job(**changes), fates, SHEET)
     assert b"\n" not in octets.replace(b"\r\n", b"")
     return read(octets)
 
@@ -121,7 +121,7 @@ def test_an_international_address() -> None:
 
 
 def test_neither_body_nor_inside_words_are_sent_back() -> None:
-    octets = dsn.report(job(), (("support@shop.example", FAILED),), SHEET)
+    octets = dsn.report(job(), [dsn.Fate("support@shop.example", FAILED)], SHEET)
     assert b"Subject: Where is my order\r\n" in octets
     for word in (b"The body stays here", b"irate", b"host7", b"mailbox on"):
         assert word not in octets
@@ -144,7 +144,7 @@ def test_a_foreign_message_id_is_copied_only_if_harmless() -> None:
 
 @given(st.binary(max_size=400))
 def test_no_letter_can_add_to_its_report(content: bytes) -> None:
-    octets = dsn.report(job(content), (("support@shop.example", FAILED),), SHEET)
+    octets = dsn.report(job(content), [dsn.Fate("support@shop.example", FAILED)], SHEET)
     head, _, body = octets.partition(b"\r\n\r\n")
     names = [line.partition(b":")[0] for line in head.split(b"\r\n") if line[:1] != b" "]
     assert set(names) <= {
@@ -170,7 +170,7 @@ def test_a_reverse_path_cannot_end_its_line() -> None:
 
 
 def test_long_lines_are_cut() -> None:
-    octets = dsn.report(job(b"X: " + b"y" * 5000), (("a@shop.example", FAILED),), SHEET)
+    octets = dsn.report(job(b"X: " + b"y" * 5000), [dsn.Fate("a@shop.example", FAILED)], SHEET)
     assert max(map(len, octets.split(b"\r\n"))) <= 998
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.delivery import Attempt, Policy, after
+from gateway.delivery import Attempt, Policy, after, is_late
 from gateway.edge.limiter import AlertLimiter, NoticeLimiter
 from gateway.edge.transport import Sent
 from gateway.journal import Journal
@@ -59,8 +59,10 @@ class Book:
         if ended and settlement.on_failure == "hold":
             told = any(letter.kind == "notice" for letter in settlement.notices)
             self._notices.noted(job.site, now, told=told)
-        if await self._settle(job, settlement):
+        if await self._settle(job, settlement, now):
             self._tell(job, settlement, ended)
+            if settlement.retry_at is not None and is_late(job, now, self.policy.retry):
+                self._alerts.alert("letters are late", now, job.next_hop, id=job.letter_id)
 
     def _conclude(self, job: Job, tried: Tried, now: datetime) -> Settlement:
         attempt = Attempt(
@@ -73,6 +75,8 @@ class Book:
             only_hold=tried.only_hold,
             tell=self._notices.allows(job.site, now),
             untold=self._notices.untold(job.site),
+            tells=tried.sent.tells,
+            final=tried.sent.final,
         )
         try:
             return after(attempt, self.policy)
@@ -82,12 +86,12 @@ class Book:
                 return Settlement(tried.sent.outcomes, None)  # held: a person looks at it
             return Settlement(tried.sent.outcomes, now + self.policy.retry.max)
 
-    async def _settle(self, job: Job, settlement: Settlement) -> bool:
+    async def _settle(self, job: Job, settlement: Settlement, now: datetime) -> bool:
         """False when it could not be done: the letter's lease will run out, and it is repeated."""
         waits = iter(WAITS)
         while True:
             try:
-                await self._store.settle(job, settlement, self._clock())
+                await self._store.settle(job, settlement, now)
             except StoreError as error:
                 self._journal.trouble("store", error, job.letter_id)
                 if not self.patient:

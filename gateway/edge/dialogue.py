@@ -155,10 +155,16 @@ class Dialogue(Taker):
         if transaction is None:
             self._wrong(BAD_SEQUENCE)
             return
-        recipient = parse_rcpt(arg or "", smtputf8=transaction.mail.smtputf8)
-        if isinstance(recipient, Reply):
-            self._refuse(recipient, "recipient")
-        elif recipient.lower() in transaction.recipients:
+        command = parse_rcpt(
+            arg or "",
+            extended=self._who.protocol != "SMTP",
+            smtputf8=transaction.mail.smtputf8,
+        )
+        if isinstance(command, Reply):
+            self._refuse(command, "recipient")
+            return
+        recipient = command.address
+        if recipient.lower() in transaction.recipients:
             self._say(OK)
         elif len(transaction.recipients) >= self._limits.recipients:
             self._say(TOO_MANY_RECIPIENTS)
@@ -166,6 +172,8 @@ class Dialogue(Taker):
             self._refuse(refusal, "recipient")
         else:
             transaction.recipients[recipient.lower()] = recipient
+            if command.notify or command.orcpt:
+                transaction.asked.append((recipient, command.notify, command.orcpt))
             self._commands -= 1  # their number has a limit of its own
             self._say(OK)
 

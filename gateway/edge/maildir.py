@@ -69,7 +69,7 @@ class Maildir:
             self._trouble(error)
             reply = NO_SPACE if error.errno in _FULL else CANNOT_WRITE
             return Sent(everyone(job, "delayed", reply), hop_failed=True)
-        return Sent(everyone(job, "relayed", DELIVERED))
+        return Sent(everyone(job, "relayed", DELIVERED), final=True)
 
     async def close(self) -> None:
         self._threads.shutdown(wait=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from gateway.edge import dsn_parameters
 from gateway.reply import BAD_PARAMETER, RELAYING_DENIED, Reply
 
 BAD_SENDER = Reply(501, "5.1.7", "Syntax: MAIL FROM:<address>")
@@ -42,6 +43,15 @@ class MailCommand:
     body: str = "7BIT"
     size: int = 0
     """As declared, 0 if not."""
+    ret: str = ""
+    envid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RcptCommand:
+    address: str
+    notify: str = ""
+    orcpt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,28 +119,39 @@ def parse_mail(argument: str, *, extended: bool, smtputf8: bool, limit: int) -> 
     parsed = _parse(argument, "FROM:", BAD_SENDER)
     if isinstance(parsed, Reply):
         return parsed
-    options: dict[str, str] = {}
-    for word in parsed.parameters:
-        name, _, value = word.partition("=")
-        if name.upper() in options:
-            return BAD_PARAMETER
-        options[name.upper()] = value
+    options = _options(parsed.parameters)
+    if isinstance(options, Reply):
+        return options
     wrong = _check_options(options, extended=extended, smtputf8=smtputf8)
     if wrong:
         return wrong
+    ret, envid = options.get("RET", ""), options.get("ENVID", "")
     utf8 = "SMTPUTF8" in options
     if _is_foreign(parsed.address, smtputf8=utf8):
         return NOT_ASCII
     size = int(options.get("SIZE", 0))
     if size > limit:  # RFC 1870, 6.1
         return TOO_LARGE_DECLARED
-    return MailCommand(parsed.address, utf8, options.get("BODY", "7BIT").upper(), size)
+    body = options.get("BODY", "7BIT").upper()
+    return MailCommand(parsed.address, utf8, body, size, ret.upper(), envid)
+
+
+def _options(parameters: tuple[str, ...]) -> dict[str, str] | Reply:
+    """Parameters by keyword; none may stand twice."""
+    options: dict[str, str] = {}
+    for word in parameters:
+        name, _, value = word.partition("=")
+        if name.upper() in options:
+            return BAD_PARAMETER
+        options[name.upper()] = value
+    return options
 
 
 def _check_options(options: dict[str, str], *, extended: bool, smtputf8: bool) -> Reply | None:
-    """RFC 1870 SIZE, RFC 6152 BODY, RFC 6531 SMTPUTF8, RFC 4954 AUTH (taken and ignored)."""
+    """RFC 1870 SIZE, RFC 6152 BODY, RFC 6531 SMTPUTF8, RFC 4954 AUTH (taken and ignored), RFC 3461
+    RET and ENVID."""
     for name, value in options.items():
-        if not extended or name not in ("SIZE", "BODY", "SMTPUTF8", "AUTH"):
+        if not extended or name not in ("SIZE", "BODY", "SMTPUTF8", "AUTH", "RET", "ENVID"):
             return UNKNOWN_PARAMETER
         if name == "SMTPUTF8" and not smtputf8:
             return UNKNOWN_PARAMETER
@@ -139,19 +160,21 @@ def _check_options(options: dict[str, str], *, extended: bool, smtputf8: bool) -
             "BODY": value.upper() in ("7BIT", "8BITMIME"),
             "SMTPUTF8": not value,
             "AUTH": _XTEXT.fullmatch(value) is not None,
+            "RET": isinstance(dsn_parameters.ret(value), str),
+            "ENVID": isinstance(dsn_parameters.envid(value), str),
         }[name]:
             return BAD_PARAMETER
     return None
 
 
-def parse_rcpt(argument: str, *, smtputf8: bool) -> str | Reply:
+def parse_rcpt(argument: str, *, extended: bool, smtputf8: bool) -> RcptCommand | Reply:
     """What follows RCPT: an address, or `postmaster` for `<postmaster>` (RFC 5321, 4.5.1)."""
     plain = _PLAIN_RCPT.fullmatch(argument)
     if plain and len(argument) <= MAX_DOMAIN:
-        return plain[1]
+        return RcptCommand(plain[1])
     split = _split(argument, "TO:")
     if split and split[0].lower() == "<postmaster>":
-        return UNKNOWN_PARAMETER if split[1] else "postmaster"
+        return _rcpt("postmaster", split[1], extended=extended, smtputf8=smtputf8)
     if split and split[0].startswith("<@"):  # RFC 5321, appendix C: source routes
         return RELAYING_DENIED
     if split and split[0].count("@") > 1:
@@ -165,4 +188,24 @@ def parse_rcpt(argument: str, *, smtputf8: bool) -> str | Reply:
         return RELAYING_DENIED
     if _is_foreign(parsed.address, smtputf8=smtputf8):
         return NOT_ASCII
-    return UNKNOWN_PARAMETER if parsed.parameters else parsed.address
+    return _rcpt(parsed.address, parsed.parameters, extended=extended, smtputf8=smtputf8)
+
+
+def _rcpt(
+    address: str, parameters: tuple[str, ...], *, extended: bool, smtputf8: bool
+) -> RcptCommand | Reply:
+    """RFC 3461 NOTIFY and ORCPT."""
+    options = _options(parameters)
+    if isinstance(options, Reply):
+        return options
+    if options and not (extended and options.keys() <= {"NOTIFY", "ORCPT"}):
+        return UNKNOWN_PARAMETER
+    notify: str | Reply = ""
+    orcpt: str | Reply = ""
+    if "NOTIFY" in options:
+        notify = dsn_parameters.notify(options["NOTIFY"])
+    if "ORCPT" in options:
+        orcpt = dsn_parameters.orcpt(options["ORCPT"], smtputf8=smtputf8)
+    if isinstance(notify, Reply) or isinstance(orcpt, Reply):
+        return BAD_PARAMETER
+    return RcptCommand(address, notify, orcpt)

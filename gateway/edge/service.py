@@ -89,6 +89,6 @@ def _extended_hello(hostname: str, size: int, *, tls: bool, utf8: bool) -> bytes
     words = [hostname, "PIPELINING", f"SIZE {size}"]
     words += ["STARTTLS"] if tls else []
     words += ["SMTPUTF8"] if utf8 else []
-    words += ["8BITMIME", "ENHANCEDSTATUSCODES"]
+    words += ["DSN", "8BITMIME", "ENHANCEDSTATUSCODES"]
     lines = [f"250-{word}\r\n" for word in words[:-1]] + [f"250 {words[-1]}\r\n"]
     return "".join(lines).encode()

@@ -1,6 +1,7 @@
 """One SMTP or LMTP session that carries letters one after the other.
 
-RFC 5321 (SMTP), 2033 (LMTP), 2920 (PIPELINING), 6152 (8BITMIME), 6531 (SMTPUTF8), 1870 (SIZE).
+RFC 5321 (SMTP), 2033 (LMTP), 2920 (PIPELINING), 6152 (8BITMIME), 6531 (SMTPUTF8), 1870 (SIZE),
+3461 (DSN).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from gateway.edge.smtp_wire import UNINTELLIGIBLE, Answer, Trouble
 from gateway.edge.transport import Progress, Result, Sent
 from gateway.reply import Reply
 from gateway.store import Job, Outcome
+from gateway.wishes import mail_words, rcpt_words
 
 SMALL = 256 * 1024
 """Octets up to which a letter is made and written in one piece."""
@@ -79,12 +81,17 @@ class Session:
             small = content.whole(job) if content.size(job) <= SMALL else None
             seven_bit = small is not None and small.isascii()
             mail = self._mail(job, sender, asked, seven_bit=seven_bit)
-            accepted = await self._envelope(mail, asked, outcomes)
+            accepted = await self._envelope(job, mail, asked, outcomes)
             if accepted:
                 await self._hand_over(job, small, accepted, outcomes, progress)
                 if small is not None and not seven_bit and "8BITMIME" not in self._extensions:
                     remarks = (EIGHT_BIT,)
-        return Sent(tuple(outcomes[recipient] for recipient in job.recipients), remarks=remarks)
+        return Sent(
+            tuple(outcomes[recipient] for recipient in job.recipients),
+            remarks=remarks,
+            tells=self._passes_on(job),
+            final=self._lmtp,
+        )
 
     # --- the envelope ---
 
@@ -115,13 +122,23 @@ class Session:
             job.smtputf8 or not all(path.isascii() for path in (sender, *asked.values()))
         ):
             command += " SMTPUTF8"
+        if self._passes_on(job):
+            command += mail_words(job)
         return f"{command}\r\n".encode()
 
+    def _passes_on(self, job: Job) -> bool:
+        """Whether the next hop takes over what the client asked to be told (RFC 3461, 5.2.2)."""
+        return "DSN" in self._extensions and job.kind == "letter"
+
+    def _recipient(self, job: Job, recipient: str, path: str) -> bytes:
+        words = rcpt_words(job, recipient) if self._passes_on(job) else ""
+        return f"RCPT TO:<{path}>{words}\r\n".encode()
+
     async def _envelope(
-        self, mail: bytes, asked: dict[str, str], outcomes: dict[str, Outcome]
+        self, job: Job, mail: bytes, asked: dict[str, str], outcomes: dict[str, Outcome]
     ) -> list[str]:
         """MAIL, RCPT and DATA. Gives the recipients that the content now goes to."""
-        recipients = [f"RCPT TO:<{path}>\r\n".encode() for path in asked.values()]
+        recipients = [self._recipient(job, *named) for named in asked.items()]
         if self._reset_first:
             await self._dialogue.say(b"RSET\r\n")
         self._reset_first = True

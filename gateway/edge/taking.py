@@ -9,7 +9,7 @@ from gateway.edge.connection import MAX_UNREAD, Connection, Phase
 from gateway.edge.data import IN_MEMORY, PIECE, SHARE, Content, Swamped, receive
 from gateway.edge.paths import MailCommand
 from gateway.edge.service import Service
-from gateway.message import Arrival, Envelope, Octets
+from gateway.message import NO_WISHES, Arrival, Envelope, Octets, Wishes
 from gateway.reply import (
     NO_SPACE,
     OUR_TROUBLE,
@@ -27,6 +27,15 @@ class Transaction:
     mail: MailCommand
     recipients: dict[str, str] = field(default_factory=dict)
     """As the client named them, by their lower-cased form: nobody gets a message twice."""
+    asked: list[tuple[str, str, str]] = field(default_factory=list)
+    """Recipient, NOTIFY and ORCPT of those that came with either."""
+
+    @property
+    def wishes(self) -> Wishes:
+        mail = self.mail
+        if not (self.asked or mail.ret or mail.envid):
+            return NO_WISHES
+        return Wishes(mail.ret, mail.envid, tuple(self.asked))
 
 
 class Taker(Connection):
@@ -108,7 +117,11 @@ class Taker(Connection):
             now,
             who,
             Envelope(
-                mail.reverse_path, tuple(transaction.recipients.values()), mail.smtputf8, mail.body
+                mail.reverse_path,
+                tuple(transaction.recipients.values()),
+                mail.smtputf8,
+                mail.body,
+                transaction.wishes,
             ),
             octets,
         )

@@ -21,6 +21,10 @@ class Sent:
     """The next hop itself was out of order: the breaker counts it."""
     remarks: tuple[str, ...] = ()
     """What should be counted and warned of, in words of our own."""
+    tells: bool = False
+    """The next hop took over what the client asked to be told (RFC 3461)."""
+    final: bool = False
+    """What it took is in the mailbox (LMTP, Maildir), not only further on its way."""
 
 
 class Progress:

@@ -179,6 +179,8 @@ class Retry(Value):
     """The longest wait."""
     give_up: Duration = timedelta(days=5)
     """After this long the letter has failed."""
+    warn: Duration | None = timedelta(hours=4)
+    """A letter that waits for so long is told of once: its sender if proven, and in the log."""
 
 
 class Quarantine(Value):

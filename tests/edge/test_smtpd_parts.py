@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.edge.admission import Admission, canonical_ip, client_key
 from gateway.edge.budget import MemoryBudget
 from gateway.edge.connection import wire
-from gateway.edge.paths import MailCommand, parse_mail, parse_rcpt
+from gateway.edge.paths import MailCommand, RcptCommand, parse_mail, parse_rcpt
 from gateway.edge.queue_id import PER_MILLISECOND, PROCESSES, QueueIds, queue_id
 from gateway.reply import Reply
 
@@ -146,6 +146,10 @@ def mail(argument: str, **more: bool) -> MailCommand | Reply:
     return parse_mail(argument, **{"extended": True, "smtputf8": False, "limit": 10**6, **more})
 
 
+def rcpt(argument: str, **more: bool) -> RcptCommand | Reply:
+    return parse_rcpt(argument, **{"extended": True, "smtputf8": False, **more})
+
+
 ADDRESS_SIGNS = st.text(st.sampled_from('ab.@<>"\\ %!:,;()[]=\t\0é\udcff'), max_size=30)
 
 
@@ -164,10 +168,10 @@ class TestPaths:
 
     @given(st.one_of(st.text(max_size=80), ADDRESS_SIGNS.map("TO:<{}>".format)), st.booleans())
     def test_any_rcpt_argument_is_a_clean_address_or_a_reply(self, argument, smtputf8):
-        recipient = parse_rcpt(argument, smtputf8=smtputf8)
-        if isinstance(recipient, Reply):
-            assert recipient.permanent
-        elif recipient != "postmaster":
+        command = parse_rcpt(argument, extended=True, smtputf8=smtputf8)
+        if isinstance(command, Reply):
+            assert command.permanent
+        elif (recipient := command.address) != "postmaster":
             local, at, domain = recipient.rpartition("@")
             assert local
             assert at
@@ -184,11 +188,91 @@ class TestPaths:
         began = datetime.now(UTC)
         for _ in range(50):
             mail(keyword + argument)
-            parse_rcpt(keyword + argument, smtputf8=True)
+            parse_rcpt(keyword + argument, extended=True, smtputf8=True)
         assert datetime.now(UTC) - began < timedelta(seconds=1)
 
     def test_quotes_that_say_nothing_are_taken_off(self):
-        assert parse_rcpt('TO:<"support"@shop.example>', smtputf8=False) == "support@shop.example"
-        quoted = parse_rcpt('TO:<"sup port"@shop.example>', smtputf8=False)
-        assert quoted == '"sup port"@shop.example'
+        assert rcpt('TO:<"support"@shop.example>') == RcptCommand("support@shop.example")
+        assert rcpt('TO:<"sup port"@shop.example>') == RcptCommand('"sup port"@shop.example')
         assert mail('FROM:<"a>b"@c.example> SIZE=5') == MailCommand('"a>b"@c.example', size=5)
+
+
+class TestNoticeWords:
+    """RFC 3461, 4: what MAIL and RCPT say of delivery status notices."""
+
+    @pytest.mark.parametrize(
+        ("words", "ret", "envid"),
+        [
+            ("RET=HDRS", "HDRS", ""),
+            ("ret=full ENVID=QQ314159", "FULL", "QQ314159"),
+            ("ENVID=a+2Bb+3Dc", "", "a+2Bb+3Dc"),
+            ("ENVID=" + "x" * 100, "", "x" * 100),
+        ],
+    )
+    def test_of_the_message(self, words, ret, envid):
+        assert mail(f"FROM:<a@b.example> {words}") == MailCommand(
+            "a@b.example", ret=ret, envid=envid
+        )
+
+    @pytest.mark.parametrize(
+        "words",
+        ["RET=", "RET", "RET=BODY", "RET=FULL RET=FULL", "ENVID=", "ENVID", "ENVID=a=b",
+         "ENVID=a+b",
+         "ENVID=+0D+0A", "ENVID=+FF", "ENVID=+2b", "ENVID=" + "x" * 101, "ENVID=é"],
+    )  # fmt: skip
+    def test_bad_ones_of_the_message(self, words):
+        reply = mail(f"FROM:<a@b.example> {words}", smtputf8=True)
+        assert isinstance(reply, Reply)
+        assert reply.code == 501
+
+    @pytest.mark.parametrize(
+        ("words", "notify", "orcpt"),
+        [
+            ("NOTIFY=NEVER", "NEVER", ""),
+            ("notify=delay,success", "SUCCESS,DELAY", ""),
+            ("NOTIFY=SUCCESS,FAILURE,DELAY", "SUCCESS,FAILURE,DELAY", ""),
+            ("ORCPT=rfc822;ann+2Bx@b.example", "", "rfc822;ann+2Bx@b.example"),
+            ("ORCPT=x400;/S=ann/", "", None),
+            ("ORCPT=rfc822;a@b.example NOTIFY=FAILURE", "FAILURE", "rfc822;a@b.example"),
+            ("ORCPT=utf-8;gr\\x{FC}n@b.example", "", "utf-8;gr\\x{FC}n@b.example"),
+        ],
+    )
+    def test_of_a_recipient(self, words, notify, orcpt):
+        found = rcpt(f"TO:<s@shop.example> {words}")
+        if orcpt is None:  # an equals sign must be encoded
+            assert isinstance(found, Reply)
+        else:
+            assert found == RcptCommand("s@shop.example", notify, orcpt)
+
+    def test_utf8_is_kept_in_ascii(self):
+        found = rcpt("TO:<s@shop.example> ORCPT=utf-8;grün@b.example", smtputf8=True)
+        assert found == RcptCommand("s@shop.example", "", "utf-8;gr\\x{FC}n@b.example")
+        assert isinstance(rcpt("TO:<s@shop.example> ORCPT=utf-8;grün@b.example"), Reply)
+
+    @pytest.mark.parametrize(
+        "words",
+        ["NOTIFY=", "NOTIFY", "NOTIFY=NEVER,DELAY", "NOTIFY=NEVER,NEVER", "NOTIFY=LATER",
+         "NOTIFY=,",
+         "NOTIFY=NEVER NOTIFY=NEVER", "ORCPT=", "ORCPT=rfc822", "ORCPT=rfc822;",
+         "ORCPT=;a@b.example",
+         "ORCPT=rfc 822;a@b", "ORCPT=rfc822;a+0D+0AX:@b.example", "ORCPT=rfc822;" + "x" * 500],
+    )  # fmt: skip
+    def test_bad_ones_of_a_recipient(self, words):
+        reply = rcpt(f"TO:<s@shop.example> {words}")
+        assert isinstance(reply, Reply)
+        assert reply.permanent
+
+    def test_only_after_ehlo(self):
+        for reply in (
+            rcpt("TO:<s@shop.example> NOTIFY=NEVER", extended=False),
+            mail("FROM:<a@b.example> RET=FULL", extended=False),
+        ):
+            assert isinstance(reply, Reply)
+            assert reply.code == 555
+
+    @given(st.text(max_size=40))
+    def test_any_text_is_a_printable_word_or_a_reply(self, text):
+        found = rcpt(f"TO:<s@shop.example> ORCPT=rfc822;{text}", smtputf8=True)
+        if isinstance(found, RcptCommand):
+            assert found.orcpt.isascii()
+            assert found.orcpt.isprintable()

@@ -9,6 +9,7 @@ import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from support.deliveries import Bench
+
+from gateway.store.sqlite import SqliteStore
 
 EXTENSIONS = ("PIPELINING", "ENHANCEDSTATUSCODES")
 FOREVER = 3600
@@ -336,3 +340,10 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def other_certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """For another name than the one that is asked."""
     return _certificate(tmp_path_factory.mktemp("tls"), "elsewhere.example", None)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    store = await SqliteStore.open(tmp_path / "store.db")
+    yield Bench(store)
+    await store.close()
