@@ -18,8 +18,14 @@ from gateway.store.letters import end_waiting, set_states
 from gateway.store.notes import alert, alert_once, note
 from gateway.store.sql import Connection, Transaction, marks, moment, moment_or_none
 
+Claimed = tuple[Sequence[Job], Turn]
 STRIKES = 3
 """Leases in a row that may run out before a letter is held."""
+
+
+def new_lease(owner: str) -> str:
+    """A name for what is leased together: whose it is can be read off it."""
+    return f"{owner}:{secrets.token_hex(8)}"
 
 
 def claim(
@@ -30,15 +36,14 @@ def claim(
     but_not: frozenset[str],
     spooled: Callable[[str], Octets],
     *,
-    owner: str,
+    lease: str,
     turn: Turn,
-) -> tuple[Sequence[Job], Turn]:
+) -> Claimed:
     """Lease up to `limit` letters until `until`; `spooled` opens a content that is in the spool."""
     chosen, turn = choose(tx, now, limit, but_not, turn)
     if not chosen:
         return (), turn
     ready = [due for due in chosen if due.state != "active" or _survives(tx, due, now)]
-    lease = f"{owner}:{secrets.token_hex(8)}"
     # What just became of an expired letter may have ended another one that was chosen.
     rows = tx.db.execute(
         "UPDATE letters SET state = 'active', lease = ?, due = ?, "
@@ -68,6 +73,16 @@ def end_orphans(tx: Transaction, is_alive: Callable[[str], bool]) -> int:
         "UPDATE letters SET due = 0, lease = '' WHERE number = ? AND lease = ?", orphans
     )
     return len(orphans)
+
+
+def without_content(tx: Transaction, job: Job, now: int) -> None:
+    """Hold a letter whose content, looked for after it was leased, is not there."""
+    row = tx.db.execute(
+        "SELECT number FROM letters WHERE id = ? AND lease = ?/*pg FOR UPDATE*/",
+        (job.letter_id, job.lease),
+    ).fetchone()
+    if row is not None:
+        _without_content(tx, row[0], job.letter_id, job.queue_id, now)
 
 
 def extend(tx: Transaction, jobs: Sequence[Job], until: int) -> None:

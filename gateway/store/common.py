@@ -187,7 +187,7 @@ class CommonStore(ABC):
                 limit,
                 but_not,
                 self._spooled,
-                owner=self._owner,
+                lease=claiming.new_lease(self._owner),
                 turn=self._turn,
             )
         )
@@ -207,7 +207,7 @@ class CommonStore(ABC):
 
         def work(tx: Transaction) -> None:
             for job in jobs:
-                settling.give_back(tx, job, time)
+                settling.give_back(tx, job.letter_id, job.lease, time)
 
         await self._surely(work)
 

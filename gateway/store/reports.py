@@ -6,7 +6,6 @@ if that worker dies another one does.
 
 from __future__ import annotations
 
-import secrets
 import zlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -14,6 +13,7 @@ from datetime import timedelta
 from gateway.message import Arrival
 from gateway.plan import DmarcRow, Letter
 from gateway.store import DmarcReport
+from gateway.store.claiming import new_lease
 from gateway.store.keeping import insert_letters, insert_message
 from gateway.store.people import record_own
 from gateway.store.sql import Connection, Transaction, moment, safe, span
@@ -88,7 +88,7 @@ def _kinds(db: Connection, domain: str, day: int) -> int | None:
 
 def claim(tx: Transaction, now: int, until: int, owner: str) -> DmarcReport | None:
     """Lease one report that is due, with all it says; None when there is none."""
-    lease = f"{owner}:{secrets.token_hex(8)}"
+    lease = new_lease(owner)
     row = tx.db.execute(
         "UPDATE dmarc_reports SET due = ?, lease = ?, attempts = attempts + 1 "
         "WHERE (domain, day) IN "

@@ -1,5 +1,6 @@
 """Writing down what an attempt came to."""
 
+# ruff: noqa: S608 - only names of our own and question marks are put into statements
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from gateway.store.keeping import Kept, insert_letters
 from gateway.store.letters import end_waiting, set_states, wake_waiting, write_letter
 from gateway.store.notes import note
 from gateway.store.people import record_dead_address, record_own
-from gateway.store.sql import Transaction, micros, safe
+from gateway.store.sql import Transaction, marks, micros, safe
 
 _ENDS = {"hold": "held", "dsn": "failed", "drop": "dropped"}
 
@@ -67,17 +68,29 @@ def settle(tx: Transaction, job: Job, settlement: Settlement, now: int) -> bool:
     return True
 
 
-def give_back(tx: Transaction, job: Job, now: int) -> None:
+def give_back(tx: Transaction, letter_id: str, lease: str, now: int) -> None:
     """Undo a lease whose work was not begun."""
     row = tx.db.execute(
         "UPDATE letters SET state = 'queued', due = ?, lease = '' "
         "WHERE id = ? AND lease = ? AND state = 'active' RETURNING number, wish, why",
-        (now, job.letter_id, job.lease),
+        (now, letter_id, lease),
     ).fetchone()
     if row is not None and row[1]:
         number, wish, why = row
         set_states(tx, number, OWED, "held" if wish == "hold" else "dropped", now, why)
-        end_waiting(tx, job.letter_id, job.queue_id, now)
+        end_waiting(tx, letter_id, letter_id.partition(".")[0], now)
+
+
+def give_back_all(tx: Transaction, leases: Sequence[str], now: int) -> None:
+    """Undo what was leased under these names."""
+    if leases:
+        rows = tx.db.execute(
+            "SELECT id, lease FROM letters INDEXED BY letters_due "
+            f"WHERE due IS NOT NULL AND state = 'active' AND lease IN ({marks(len(leases))})",
+            leases,
+        ).fetchall()
+        for letter_id, lease in rows:
+            give_back(tx, letter_id, lease, now)
 
 
 def _after(tx: Transaction, job: Job, settlement: Settlement, leased: _Leased) -> list[_Recipient]:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
+from support.postgres import Cluster, cluster
 
 from gateway.message import Address, Arrival, Envelope, Message, Session
 from gateway.plan import Call, Claim, Letter, Memory, Plan
 from gateway.reply import Reply
 from gateway.settings import Acknowledgements
 from gateway.store import Job, Outcome, Settlement, Store
+from gateway.store.postgres import PostgresStore
+from gateway.store.postgres_schema import migrate
 from gateway.store.sqlite import SqliteStore
 from gateway.verdict import Action
 
@@ -217,16 +221,42 @@ async def _memory(_folder: Path, **options: Any) -> Store:
     return await SqliteStore.open(Path(":memory:"), **options)
 
 
-STORES = {"sqlite": _sqlite, "memory": _memory}
+STORES = {"sqlite": _sqlite, "memory": _memory, "postgres": None}
 """Every store the contract is tested with; a further one is put in here."""
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[Cluster]:
+    with cluster() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_cluster: Cluster) -> str:
+    """A database with the schema, to be copied."""
+    name = postgres_cluster.database()
+    with psycopg.connect(postgres_cluster.url(name), autocommit=True) as db:
+        migrate(db)
+    return name
+
+
+@pytest.fixture
+def postgres_url(postgres_cluster: Cluster, postgres_template: str) -> Iterator[str]:
+    """A database of our own, with the schema and nothing in it."""
+    name = postgres_cluster.database(postgres_template)
+    yield postgres_cluster.url(name)
+    postgres_cluster.drop(name)
 
 
 @pytest.fixture(params=sorted(STORES))
 async def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OpenStore]:
     opened: list[Any] = []
+    make = STORES[request.param]
+    if make is None:
+        url = request.getfixturevalue("postgres_url")
 
     async def open_(**options: Any) -> Store:
-        store = await STORES[request.param](tmp_path, **options)
+        store = await (make(tmp_path, **options) if make else PostgresStore.open(url, **options))
         opened.append(store)
         return store
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.message import Arrival, Envelope, Session, Wishes
-from gateway.store import NoSpaceError, Store, StoreError
+from gateway.store import Store, StoreError
 
 MINUTE = timedelta(minutes=1)
 LEASE = timedelta(minutes=5)
@@ -127,19 +127,6 @@ async def test_all_of_it_or_nothing(store: Store, mail: SimpleNamespace) -> None
     history = await store.recall(mail.message(), mail.NOW)
     assert not history.proven.known
     assert not history.acknowledged
-
-
-async def test_a_full_disk_is_told_in_time(
-    open_store: Any, mail: SimpleNamespace, tmp_path: Any
-) -> None:
-    store = await open_store(reserve=1 << 62)
-    for content in (b"small", b"l" * 100_000):
-        with pytest.raises(NoSpaceError):
-            await store.keep(mail.arrival("Q1", content=content), [mail.letter("Q1")], mail.plan())
-        with pytest.raises(NoSpaceError):
-            await store.keep_raw(mail.arrival("Q1", content=content), "broke")
-    assert (await store.balance()).accepted == 0
-    assert not await store.claim(mail.NOW, 10)
 
 
 # --- claim -------------------------------------------------------------------------------------

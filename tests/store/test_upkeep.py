@@ -83,6 +83,18 @@ def test_only_plain_ids_become_paths(tmp_path: Path, bad: str) -> None:
         Spool(tmp_path, 0).path(bad)
 
 
+async def test_a_full_disk_is_told_in_time(tmp_path: Path, mail: SimpleNamespace) -> None:
+    store = await SqliteStore.open(tmp_path / "g.db", reserve=1 << 62)
+    for content in (b"small", b"l" * 100_000):
+        with pytest.raises(NoSpaceError):
+            await store.keep(mail.arrival("Q1", content=content), [mail.letter("Q1")], mail.plan())
+        with pytest.raises(NoSpaceError):
+            await store.keep_raw(mail.arrival("Q1", content=content), "broke")
+    assert (await store.balance()).accepted == 0
+    assert not await store.claim(mail.NOW, 10)
+    await store.close()
+
+
 def test_space_that_must_stay_free(tmp_path: Path) -> None:
     disk = os.statvfs(tmp_path)
     free = disk.f_bavail * disk.f_frsize
