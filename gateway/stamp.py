@@ -105,7 +105,7 @@ class Stamper:
         """RFC 5321, 4.4. A lone recipient is named; several are never shown to each other."""
         arrival = message.arrival
         session = arrival.session
-        helo = re.sub(r"[^A-Za-z0-9._:\[\]-]", "?", session.helo)[:255] or "unknown"
+        helo = _NO_HELO.sub("?", session.helo)[:255] or "unknown"
         ip = f"IPv6:{session.client_ip}" if ":" in session.client_ip else session.client_ip
         tls = f" ({_plain(session.tls)})" if session.tls else ""
         names = [r for r in group.recipients if r.isascii()]
@@ -283,22 +283,30 @@ def _letters(phrase: str) -> str:
     return " ".join(re.sub(r"[^A-Za-z]+", " ", bare).split())[:60]
 
 
+_NO_LINE = re.compile(r"[^ -~]")
+_NO_PLAIN = re.compile(r"[^ !#-'*-\[\]-~]")
+_NO_TOKEN = re.compile(r"[^A-Za-z0-9._@+/#-]")
+_NO_HELO = re.compile(r"[^A-Za-z0-9._:\[\]-]")
+
+
 def _line(value: str) -> str:
     """Printable ASCII: what an unstructured field may hold."""
-    return re.sub(r"[^ -~]", "?", value)[:500]
+    return _NO_LINE.sub("?", value)[:500]
 
 
 def _plain(value: str) -> str:
     """The same without what opens or ends a comment or a quote."""
-    return re.sub(r"[^ !#-'*-\[\]-~]", "?", value)[:500]
+    return _NO_PLAIN.sub("?", value)[:500]
 
 
 def _token(value: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._@+/#-]", "?", value)[:100]
+    return _NO_TOKEN.sub("?", value)[:100]
 
 
 def fold(name: str, value: str) -> bytes:
     """One field with its CRLF, folded at spaces (RFC 5322, 2.2.3)."""
+    if len(name) + len(value) + 2 <= FOLD_AT:
+        return f"{name}: {value}\r\n".encode("ascii", "replace")
     lines, line = [], f"{name}:"
     for word in value.split(" "):
         if len(line) + 1 + len(word) > FOLD_AT and line != f"{name}:":

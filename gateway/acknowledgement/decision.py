@@ -208,7 +208,8 @@ def _bulk(case: Case) -> bool:
         for value in message.all(name):
             if re.split(r"[;(\s]", value.strip().lower(), maxsplit=1)[0] in signs.BULK_WORDS:
                 return True
-    if any(name.startswith("list-") or name in signs.BULK_FIELDS for name in message.decoded):
+    names = message.decoded.keys()
+    if not signs.BULK_FIELDS.isdisjoint(names) or any(name[:5] == "list-" for name in names):
         return True
     if signs.BULK_MAILERS.search(message.first("x-mailer")[:200]):
         return True
@@ -234,7 +235,7 @@ def _asked_silence(case: Case) -> bool:
 
 def _auto_reply(case: Case) -> bool:
     message = case.message
-    for name in signs.AUTO_REPLY_FIELDS:
+    for name in signs.AUTO_REPLY_FIELDS.intersection(message.decoded):
         if any(value.strip().lower() not in ("no", "false", "0") for value in message.all(name)):
             return True
     # Whoever set X-Loop had a program handle the letter; our own is told as `loop`.

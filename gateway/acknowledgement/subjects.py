@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from collections.abc import Iterable
 
 SUBJECT_MAX = 200
@@ -514,8 +515,14 @@ uitnodiging: …
 _AFTER = r"\s*(?:$|[:;,.!|()\[\]<>/\"“”«»–—-]|(?:re|aw|fw|fwd|wg|sv|vs|tr|rv|rif|antw|enc) ?:)"
 
 
+@lru_cache(maxsize=1024)
 def fold(text: str) -> str:
-    """One spelling for comparing: no accents, one case, one kind of apostrophe, single spaces."""
+    """One spelling for comparing: no accents, one case, one kind of apostrophe, single spaces.
+
+    Kept, since several rules ask for the same subject and the same addresses write again.
+    """
+    if text.isascii():
+        return " ".join(text[:SUBJECT_MAX].lower().split())
     plain = unicodedata.normalize("NFKD", text[:SUBJECT_MAX]).replace("’", "'").casefold()
     return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
 

@@ -121,48 +121,42 @@ class _Walk:
         self.link_text: list[str] = []
 
     def run(self, body: LexborNode) -> None:
-        node = body
-        for _ in range(NODES_MAX):
-            following = self.enter(node) or self.after(node, body)
-            if following is None:
-                break
-            node = following
+        node: LexborNode | None = body
+        around: list[tuple[LexborNode, int]] = []  # the elements we are in, and their kinds
+        for _ in range(2 * NODES_MAX):  # each is entered and left
+            if node is None:
+                if not around:
+                    break
+                element, kind = around.pop()
+                self.leave(element, kind)
+                node = element.next if around else None
+                continue
+            tag = node.tag or ""
+            kind = _KINDS.get(tag, _INLINE)
+            if kind == _TEXT:
+                self.text(node.text_content or "")
+            elif kind == _BREAK:
+                self.end_line(keep_empty=True)
+            elif kind != _DROP and self.enter(node, kind, tag):
+                around.append((node, kind))
+                node = node.first_child
+                continue
+            node = node.next if around else None
         else:
             self.page.cut = True
         self.end_line()
 
-    def after(self, node: LexborNode, body: LexborNode) -> LexborNode | None:
-        """Leave elements until there is one that follows."""
-        stop = body.mem_id
-        current: LexborNode | None = node
-        while current is not None and current.mem_id != stop:
-            self.leave(current)
-            following = current.next
-            if following is not None:
-                return following
-            current = current.parent
-        return None
-
-    def enter(self, node: LexborNode) -> LexborNode | None:
-        """Take in one node; its first child, if we shall go there."""
-        tag = node.tag or ""
-        kind = _KINDS.get(tag, _INLINE)
-        if kind == _TEXT:
-            self.text(node.text_content or "")
-            return None
-        if kind == _DROP:
-            return None
-        if kind == _BREAK:
-            self.end_line(keep_empty=True)
-            return None
+    def enter(self, node: LexborNode, kind: int, tag: str) -> bool:
+        """Begin an element; whether its reader sees what is in it."""
         attributes = node.attributes
         if attributes and self.is_hidden(node, attributes):
             self.page.hidden = True
-            return None
-        self.start(node, kind, tag, attributes)
+            return False
+        if kind != _INLINE:
+            self.start(node, kind, tag, attributes)
         if attributes and ("class" in attributes or "id" in attributes):
             self.notice(node, attributes.get("class") or "", attributes.get("id") or "")
-        return node.first_child
+        return True
 
     def start(
         self, node: LexborNode, kind: int, tag: str, attributes: Mapping[str, str | None]
@@ -191,15 +185,13 @@ class _Walk:
             if len(alternative) <= 4 and not alternative.isascii():
                 self.line.append(alternative)  # an emoji sent as a picture
 
-    def leave(self, node: LexborNode) -> None:
-        tag = node.tag or ""
-        kind = _KINDS.get(tag, _INLINE)
+    def leave(self, node: LexborNode, kind: int) -> None:
         if kind == _LINE:
             self.end_line()
         elif kind == _PARAGRAPH:
             self.end_line()
             self.blank()
-            self.pre -= tag == "pre"
+            self.pre -= node.tag == "pre"
         elif kind == _LINK:
             self.end_link()
         undo = self.inside.pop(node.mem_id, None) if self.inside else None
