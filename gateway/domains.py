@@ -43,9 +43,12 @@ def _a_label(label: str) -> str:
 
 def is_domain(name: str) -> bool:
     """Whether DNS can hold this name at all: label and name lengths, nothing empty."""
-    if not 0 < len(name) <= MAX_NAME or not name.isascii():
-        return False
-    return all(0 < len(label) <= MAX_LABEL for label in name.split("."))
+    return 0 < len(name) <= MAX_NAME and _is_domain(name)
+
+
+@lru_cache(maxsize=4096)
+def _is_domain(name: str) -> bool:
+    return name.isascii() and all(0 < len(label) <= MAX_LABEL for label in name.split("."))
 
 
 def is_same_or_below(name: str, parent: str) -> bool:

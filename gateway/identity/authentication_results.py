@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.domains import canonical_domain
 from gateway.verdict import AuthResult
@@ -18,6 +19,7 @@ MAX_RESULTS = 200
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+\Z")
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9!#$%&'*+=?^_`{|}~/.-]+)?@[A-Za-z0-9._-]+\Z")
 _UNSAFE = re.compile(r"[^\x20-\x7e]")
+_NOT_KEYWORD = re.compile(r"[^A-Za-z0-9._-]")
 _NOT_NAME = re.compile(r"[^a-z0-9._-]")
 _WHITE = " \t\r\n"
 _WORD_END = frozenset(_WHITE + ';=()"')
@@ -47,9 +49,10 @@ def _pieces(statement: AuthResult) -> Iterable[str]:
         yield f"{_keyword(name)}={_pvalue(value)}"
 
 
+@lru_cache(maxsize=256)
 def _keyword(text: str) -> str:
     """Method, result and property names are ours; what they may not hold is left out."""
-    return re.sub(r"[^A-Za-z0-9._-]", "", text) or "none"
+    return _NOT_KEYWORD.sub("", text) or "none"
 
 
 def _pvalue(text: str) -> str:

@@ -54,8 +54,16 @@ class DmarcRecord:
         return self.subdomains or self.policy
 
 
+KEPT_TEXT = 512
+"""Records up to this length are kept as they were read: there is one in most letters."""
+
+
 def parse_dmarc(text: str, domain: str) -> DmarcRecord | None:
     """A TXT record's text; None when it is no DMARC record at all."""
+    return (_kept if len(text) <= KEPT_TEXT else _parse)(text, domain)
+
+
+def _parse(text: str, domain: str) -> DmarcRecord | None:
     if not _VERSION.match(text):
         return None
     tags: dict[str, str] = {}
@@ -82,6 +90,9 @@ def parse_dmarc(text: str, domain: str) -> DmarcRecord | None:
         psd=psd if psd in ("y", "n") else "u",
         reports=reports,
     )
+
+
+_kept = lru_cache(maxsize=2048)(_parse)
 
 
 def is_uri(text: str) -> bool:

@@ -106,7 +106,12 @@ class Router:
         if action in (Action.DEFER, Action.REFUSE) and not (accepted or released):
             groups = self._groups(matches, readings, case)
             return Plan(action, groups, _turn_away(action, message, matches[0].mailbox.site))
-        taken = [replace(match, action=_lone_action(match.action)) for match in matches]
+        taken = [
+            match
+            if (lone := _lone_action(match.action)) is match.action
+            else replace(match, action=lone)
+            for match in matches
+        ]
         groups = self._groups(taken, readings, case)
         return Plan(max(group.action for group in groups), groups)
 
@@ -189,7 +194,9 @@ class Router:
     ) -> Group:
         site, first = reading.site, members[0]
         route = first.rule.route
-        decision = replace(reading.decision, action=first.action)
+        decision = reading.decision
+        if first.action is not decision.action:
+            decision = replace(decision, action=first.action)
         stopped = first.action >= Action.QUARANTINE
         call = plan_call(
             case.message, decision, case.verdicts, case.history, reading.facts,
@@ -206,7 +213,8 @@ class Router:
         if stopped and acknowledgement.send:
             acknowledgement = Acknowledgement(reason="policy", reasons=("policy",))
         promised = promise(site, route, case.now, reading.hours)
-        acknowledgement = replace(acknowledgement, promise=promised)
+        if promised is not None:
+            acknowledgement = replace(acknowledgement, promise=promised)
         return Group(
             suffix=suffix,
             site=site.site,

@@ -6,6 +6,7 @@ import ipaddress
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.domains import canonical_domain, is_domain, is_same_or_below
 from gateway.identity.spf.macros import (
@@ -46,6 +47,7 @@ class Client:
         return "A" if len(self.packed) == 4 else "AAAA"
 
     @classmethod
+    @lru_cache(maxsize=4096)
     def parse(cls, address: str) -> Client | None:
         """None when the text is no IP address; a mapped IPv4 address is taken as IPv4 (5)."""
         try:
