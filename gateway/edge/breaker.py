@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
     failures: int = 3
-    """Failures of the next hop in a row that open the breaker."""
+    """So many letters in a row that met a failure of the next hop open the breaker. One letter
+    counts once, however often it is tried: it may be the letter that the next hop chokes on."""
     first: timedelta = timedelta(seconds=30)
     """How long it stays open at first; each time it opens again, twice as long."""
     max: timedelta = timedelta(minutes=5)
@@ -20,7 +21,8 @@ class Breaker:
 
     def __init__(self, policy: BreakerPolicy) -> None:
         self._policy = policy
-        self._failures = 0
+        self._failures = set[str]()
+        """Letters that met a failure since the last success."""
         self._opened = 0
         self._until: datetime | None = None
         self._probing = False
@@ -54,17 +56,22 @@ class Breaker:
     def succeeded(self) -> bool:
         """The next hop answered; tells whether the breaker was open."""
         was_open = not self.closed
-        self._failures = self._opened = 0
+        self._failures.clear()
+        self._opened = 0
         self._until = None
         self._probing = False
         return was_open
 
-    def failed(self, now: datetime) -> bool:
-        """The next hop did not answer as it should; tells whether this opened the breaker."""
-        self._failures += 1
+    def failed(self, now: datetime, letter: str) -> bool:
+        """The next hop did not answer a letter as it should; tells whether this opened the breaker.
+
+        `letter` is its id.
+        """
         was_closed = self.closed
-        if was_closed and self._failures < self._policy.failures:
-            return False
+        if was_closed:
+            self._failures.add(letter)
+            if len(self._failures) < self._policy.failures:
+                return False
         if not was_closed and self._until is not None and now < self._until:
             return False  # a straggler of before, or somebody who went past us
         wait = min(self._policy.first * (1 << min(self._opened, 20)), self._policy.max)

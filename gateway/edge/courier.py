@@ -88,13 +88,13 @@ class Courier:
             raise
         for remark in sent.remarks:
             self._journal.remarked(job.letter_id, lane.name, remark)
-        self._judge(lane, sent)
+        self._judge(lane, job, sent)
         return Tried(sent, breaker.until if sent.hop_failed else None)
 
-    def _judge(self, lane: Lane, sent: Sent) -> None:
+    def _judge(self, lane: Lane, job: Job, sent: Sent) -> None:
         """What an attempt says about the next hop."""
         if sent.hop_failed:
-            if lane.breaker.failed(self._clock()):
+            if lane.breaker.failed(self._clock(), job.letter_id):
                 self._alerts.alert("next hop out of order", self._clock(), lane.name)
         elif lane.breaker.succeeded():
             self._journal.lifecycle("next hop answers again", next_hop=lane.name)

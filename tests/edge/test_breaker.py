@@ -16,20 +16,30 @@ def at(seconds: float) -> datetime:
 
 def opened() -> Breaker:
     breaker = Breaker(POLICY)
-    assert [breaker.failed(START) for _ in range(3)] == [False, False, True]
+    assert [breaker.failed(START, str(number)) for number in range(3)] == [False, False, True]
     return breaker
 
 
 def test_it_opens_after_failures_in_a_row() -> None:
     breaker = Breaker(POLICY)
-    breaker.failed(START)
-    breaker.failed(START)
+    breaker.failed(START, "1")
+    breaker.failed(START, "2")
     assert not breaker.succeeded()
-    breaker.failed(START)
-    breaker.failed(START)
+    breaker.failed(START, "3")
+    breaker.failed(START, "4")
     assert breaker.closed
-    assert breaker.failed(START)
+    assert breaker.failed(START, "5")
     assert not breaker.lets_through(at(29))
+
+
+def test_one_letter_counts_once() -> None:
+    """However often it is tried: the next hop may choke on it, and be well otherwise."""
+    breaker = Breaker(POLICY)
+    for hour in range(100):
+        assert not breaker.failed(at(3600 * hour), "the one")
+    assert breaker.closed
+    assert not breaker.failed(START, "another")
+    assert breaker.failed(START, "a third")
 
 
 def test_half_open_lets_one_through() -> None:
@@ -51,10 +61,10 @@ def test_each_time_it_opens_for_longer_up_to_a_bound() -> None:
         waits.append((breaker.until - now).total_seconds())
         now = breaker.until
         assert breaker.lets_through(now)
-        assert not breaker.failed(now), "that it is still down is no news"
+        assert not breaker.failed(now, "1"), "that it is still down is no news"
     assert waits == [30, 60, 120, 120, 120]
     breaker.succeeded()
-    again = [breaker.failed(now) for _ in range(3)]
+    again = [breaker.failed(now, str(number)) for number in range(3)]
     assert again == [False, False, True]
     assert breaker.until == now + timedelta(seconds=30)
 
@@ -62,7 +72,7 @@ def test_each_time_it_opens_for_longer_up_to_a_bound() -> None:
 def test_stragglers_do_not_make_it_worse() -> None:
     breaker = opened()
     for second in range(10):
-        breaker.failed(at(second))
+        breaker.failed(at(second), str(second))
     assert breaker.until == at(30)
 
 

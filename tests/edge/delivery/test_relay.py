@@ -407,6 +407,82 @@ async def test_a_next_hop_that_is_down_is_asked_seldom_and_recovers_by_itself(
     assert len(bench.told_of("alert", what="next hop out of order")) == 1
 
 
+async def test_one_letter_that_a_quiet_next_hop_chokes_on_stops_no_other(bench, hops):
+    async def hang(*_: Any) -> None:
+        await asyncio.sleep(3600)
+
+    hop = await hops.start(on_mail=hang)
+    bench.add_hop("mailbox", hop.address, timeout=timedelta(seconds=0.1))
+    breaker = BreakerPolicy(failures=3, first=timedelta(hours=1), max=timedelta(hours=1))
+    await bench.keep("mailbox")
+    async with bench.running(breaker=breaker) as relay:
+        for count in range(1, 6):
+            await bench.until("delivery", count, outcome="delayed")
+            bench.now += timedelta(hours=1)
+            relay.wake()
+        hop.on_mail = None
+        other = await bench.keep("mailbox")
+        relay.wake()
+        await bench.until("delivery", id=other, outcome="relayed")
+    assert not bench.told_of("alert", what="next hop out of order")
+
+
+async def test_new_mail_need_not_wait_for_a_backlog(bench, hops):
+    """One connection, three hundred letters that lay there, and a customer who writes now."""
+    busy = await hops.start(on_mail=answering("450 4.0.0 no"))
+    bench.add_hop("mailbox", busy.address, connections=1)
+    for _ in range(300):
+        await bench.keep("mailbox")
+    async with bench.running() as relay:
+        await bench.until("delivery", 300, outcome="delayed")
+    busy.on_mail = None
+    bench.now += timedelta(hours=1)
+    new = [await bench.keep("mailbox") for _ in range(5)]
+    async with bench.running(batch=8) as relay:
+        relay.wake()
+        await bench.until("delivery", 305, outcome="relayed")
+    order = [told["id"] for told in bench.told_of("delivery", outcome="relayed")]
+    assert max(order.index(letter) for letter in new) < 20
+
+
+async def test_a_backlog_need_not_wait_for_new_mail(bench, hops):
+    """As long as new mail keeps coming, what lay there moves too."""
+    busy = await hops.start(on_mail=answering("450 4.0.0 no"))
+    bench.add_hop("mailbox", busy.address, connections=1)
+    old = [await bench.keep("mailbox") for _ in range(5)]
+    async with bench.running():
+        await bench.until("delivery", 5, outcome="delayed")
+    busy.on_mail = None
+    bench.now += timedelta(hours=1)
+    for _ in range(300):
+        await bench.keep("mailbox")
+    async with bench.running(batch=8) as relay:
+        relay.wake()
+        await bench.until("delivery", 305, outcome="relayed")
+    order = [told["id"] for told in bench.told_of("delivery", outcome="relayed")]
+    assert max(order.index(letter) for letter in old) < 20
+
+
+async def test_destinations_share_what_is_claimed(bench, hops):
+    """A long backlog for one next hop, a short one for another: both move from the start."""
+    busy = await hops.start(on_mail=answering("450 4.0.0 no"))
+    other = await hops.start(on_mail=answering("450 4.0.0 no"))
+    bench.add_hop("busy", busy.address, connections=2)
+    bench.add_hop("other", other.address, connections=2)
+    for _ in range(300):
+        await bench.keep("busy")
+    few = [await bench.keep("other") for _ in range(5)]
+    async with bench.running():
+        await bench.until("delivery", 305, outcome="delayed")
+    busy.on_mail = other.on_mail = None
+    bench.now += timedelta(hours=1)
+    async with bench.running(batch=8) as relay:
+        relay.wake()
+        await bench.until("delivery", 305, outcome="relayed")
+    order = [told["id"] for told in bench.told_of("delivery", outcome="relayed")]
+    assert max(order.index(letter) for letter in few) < 30
+
+
 async def test_a_person_who_says_retry_goes_past_the_breaker(bench, hops, unused_tcp_port):
     bench.add_hop("mailbox", f"smtp://127.0.0.1:{unused_tcp_port}")
     letters = [await bench.keep("mailbox") for _ in range(5)]
