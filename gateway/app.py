@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import os
 import secrets
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime
 
 from gateway.delivery import Policy as DeliveryPolicy
@@ -25,14 +25,17 @@ from gateway.identity.dmarc_rows import counted
 from gateway.intake import Intake, Suspects
 from gateway.journal import Journal
 from gateway.message import Arrival, Session
+from gateway.node import describe
 from gateway.parts import Parts, build_parts, resolver_of, secrets_of
 from gateway.reply import Reply
 from gateway.reporting import Reporting
 from gateway.settings import Settings
 from gateway.store import StoreError
-from gateway.store.opening import open_store, store_path
+from gateway.store.opening import open_store, state_folder
 from gateway.text import language
 
+BEAT = 5.0
+"""Seconds between two heart beats; who misses several is taken for dead."""
 ALERTS_EVERY = 10.0
 """Seconds between two looks for what the store has to tell."""
 REPORTS_EVERY = 60.0
@@ -65,11 +68,18 @@ class Gateway:
     """One running process: receivers, intake, relay, store."""
 
     def __init__(
-        self, settings: Settings, journal: Journal, *, suspects: Suspects | None = None
+        self,
+        settings: Settings,
+        journal: Journal,
+        *,
+        suspects: Suspects | None = None,
+        configuration: str = "",
     ) -> None:
+        """`configuration` is the digest of its files, for those who share the store."""
         self._settings = settings
         self._journal = journal
         self._suspects = suspects or NoSuspects()
+        self._node = describe(settings, configuration, clock.now())
         self._tasks: list[asyncio.Task[None]] = []
         self._ids = QueueIds(secrets.randbelow(PROCESSES))
         self.addresses: list[str] = []
@@ -78,7 +88,10 @@ class Gateway:
         """Open the store, build the parts, serve. Raises what `gateway check` would tell."""
         settings = self._settings
         self.store = await open_store(settings)
+        for remark in self.store.remarks:
+            self._journal.lifecycle("store", text=remark)
         await self.store.reclaim()
+        await self.store.beat(self._node, clock.now())
         self._resolver = resolver_of(settings)
         await asyncio.to_thread(warm_up)
         self._secrets = await secrets_of(settings, self.store)
@@ -93,6 +106,7 @@ class Gateway:
         )
         self._intake = self._build_intake(self._parts)
         self._receivers = self._build_receivers()
+        self._tasks.append(asyncio.create_task(self._beat(), name="heart beat"))
         self._tasks.append(asyncio.create_task(self.relay.run(), name="relay"))
         self._tasks.append(asyncio.create_task(self._clean(), name="clean-up"))
         self._tasks.append(asyncio.create_task(self._tell_alerts(), name="alerts"))
@@ -136,7 +150,7 @@ class Gateway:
         admission = Admission(
             limits.connections, limits.connections_per_client, loopback=limits.loopback
         )
-        spool = store_path(settings).parent / "incoming"
+        spool = state_folder(settings) / "incoming"
         return [
             Receiver(
                 listener=listener,
@@ -168,15 +182,29 @@ class Gateway:
             self._journal.turned_away(session, reply, "recipient")
         return reply
 
-    async def reload(self, settings: Settings) -> None:
+    async def reload(self, settings: Settings, configuration: str = "") -> None:
         """Judge new mail by new settings; listeners, store and limits stay until a restart."""
         parts = await build_parts(settings, self._resolver, self._secrets, self._journal)
         self._settings, self._parts = settings, parts
+        self._node = describe(settings, configuration, self._node.started)
         self._intake = self._build_intake(parts)
         self.relay.policy = self._delivery(parts)
         for receiver in self._receivers:
             receiver.reload_tls()
         self._journal.lifecycle("reloaded")
+
+    async def _beat(self) -> None:
+        """Say that we live; take over what those had in hand who do not."""
+        while True:
+            await asyncio.sleep(BEAT)
+            try:
+                ended = await self.store.beat(self._node, clock.now())
+            except StoreError as error:
+                self._journal.trouble("heart beat", error)
+                continue
+            if ended:
+                self._journal.alert("node died", leases=ended)
+                self.relay.wake()
 
     async def _tell_alerts(self) -> None:
         """What the store found out and a person should know, each told once."""
@@ -233,6 +261,8 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        with suppress(StoreError):
+            await self.store.farewell()
         await self.store.close()
         await self._resolver.close()
         self._journal.lifecycle("stopped")

@@ -25,7 +25,7 @@ from gateway.plan import History
 from gateway.routing.router import Case
 from gateway.settings import Settings
 from gateway.store import Store
-from gateway.store.opening import open_store, store_path
+from gateway.store.opening import exists, open_store
 from gateway.verdict import JSON
 
 LARGEST = 256 << 20
@@ -130,7 +130,7 @@ class Examiner:
         A store that is not there yet is not made.
         """
         resolver = resolver_of(settings)
-        wanted = (history or kept) and store_path(settings).exists()
+        wanted = (history or kept) and exists(settings)
         store = await open_store(settings) if wanted else None
         try:
             secrets = await secrets_of(settings, store) if store else NO_SECRET

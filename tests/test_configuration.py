@@ -244,7 +244,7 @@ listen:
   - {address: "nowhere"}
   - {address: "0.0.0.0:25", tls: {cert: none.pem, key: none.pem}}
 workers: 0
-store: postgresql://joe:a-secret@db/x
+store: postgresql:joe:a-secret@db/x
 limits: {conections: 3, idle: 5 minutes, memory: 1TB}
 filters:
   - {use: spv}
@@ -281,8 +281,8 @@ then: {tonne: {}}
         "gateway.yaml:4: listen[1].tls.key: no such file; "
         "mend the path; it is relative to this file",
         "gateway.yaml:5: workers: 0 is out of range; at least 1 is wanted",
-        "gateway.yaml:6: store: a PostgreSQL store is not built yet; "
-        "a store is sqlite:///ABSOLUTE/PATH or sqlite:PATH",
+        "gateway.yaml:6: store: not a store; "
+        "a store is sqlite:///ABSOLUTE/PATH, sqlite:PATH or postgresql://USER@HOST/NAME",
         "gateway.yaml:7: limits.idle: '5 minutes' does not fit; "
         "a duration is a whole number and s, m, h or d, such as 30m",
         "gateway.yaml:7: limits.memory: '1TB' does not fit; "
@@ -563,11 +563,14 @@ def test_templates_stand_beside_the_main_file_by_default(folder: Path) -> None:
     assert loaded.settings.templates == folder / "templates"
 
 
-@pytest.mark.parametrize("store", ["sqlite:", "sqlite://a/b.db", "mysql://x", "gateway.db"])
+@pytest.mark.parametrize(
+    "store", ["sqlite:", "sqlite://a/b.db", "mysql://x", "gateway.db", "postgresql://"]
+)
 def test_what_is_no_store(folder: Path, store: str) -> None:
     said = one(folder, MAIN.replace("sqlite:///var/lib/gateway/gateway.db", f'"{store}"'))
     assert said == (
-        "gateway.yaml:4: store: not a store; a store is sqlite:///ABSOLUTE/PATH or sqlite:PATH"
+        "gateway.yaml:4: store: not a store; a store is sqlite:///ABSOLUTE/PATH, sqlite:PATH "
+        "or postgresql://USER@HOST/NAME"
     )
 
 

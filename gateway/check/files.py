@@ -21,7 +21,7 @@ from gateway.edge.tls import server_context
 from gateway.identity.signing import Signer
 from gateway.problems import Problem, Steps
 from gateway.settings import EmailAddress, Settings, Tls, split_host_port
-from gateway.store.opening import store_path
+from gateway.store.opening import is_shared, state_folder, store_path
 from gateway.store.sqlite import RESERVE
 
 SOON = timedelta(days=14)
@@ -161,8 +161,12 @@ def _is_address_of(address: str, domains: tuple[str, ...]) -> bool:
 
 
 def folders(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
-    """The store's folder and the Maildirs: there, or possible to make."""
-    wanted: list[tuple[Steps, Path]] = [(("store",), store_path(settings).parent)]
+    """The folders of state and store, and the Maildirs: there, or possible to make."""
+    wanted: list[tuple[Steps, Path]] = []
+    if not is_shared(settings):
+        wanted.append((("store",), store_path(settings).parent))
+    if is_shared(settings) or settings.state is not None:
+        wanted.append((("state",), state_folder(settings)))
     for name, hop in settings.next_hops.items():
         if hop.maildir is not None:
             wanted.append((("next_hops", name, "address"), hop.maildir))
@@ -206,7 +210,7 @@ def ports(settings: Settings, sources: Sources, now: datetime) -> Iterator[Probl
 def stores(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
     """A store file that is something else, or a disk without room for mail."""
     path = store_path(settings)
-    if not sources.sound(("store",)):
+    if is_shared(settings) or not sources.sound(("store",)):
         return
     try:
         with path.open("rb") if path.is_file() else io.BytesIO() as file:

@@ -14,6 +14,7 @@ from gateway.configuration.yaml_values import Sources
 from gateway.problems import Problem, Steps
 from gateway.reporting import signing_site
 from gateway.settings import NextHop, Settings, split_host_port
+from gateway.store.opening import is_shared
 
 MANY_WORKERS = 4
 """Above this, several processes writing one SQLite file hold each other up."""
@@ -115,9 +116,11 @@ def budgets(settings: Settings, sources: Sources, now: datetime) -> Iterator[Pro
 
 def workers(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
     count = (os.cpu_count() or 1) if settings.workers == "auto" else settings.workers
+    if is_shared(settings):
+        return
     if count > MANY_WORKERS and sources.sound(("workers",), ("store",)):
         what = f"{count} workers share one SQLite file, which lets one of them write at a time"
-        mend = f"up to {MANY_WORKERS} are well served; more want PostgreSQL, which is to come"
+        mend = f"up to {MANY_WORKERS} are well served; more want PostgreSQL (docs/scale.md)"
         yield sources.problem(("workers",), what, mend, warning=True)
 
 

@@ -16,6 +16,7 @@ COMMANDS = {
     "explain": "what the pipeline finds in a message, and what would happen to it",
     "queue": "list, show, release, retry, hold, drop, prove",
     "calls": "who must be phoned, and what came of it",
+    "status": "the nodes, what each runs, and how the queue is",
     "train": "train the spam or tone model",
     "evaluate": "honest figures on data the model has not seen",
     "dkim-key": "make a site's signing key and print its DNS record",

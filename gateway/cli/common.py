@@ -100,9 +100,9 @@ def ascii_escape(char: str) -> str:
 
 def with_store(settings: Settings, use: Callable[[Store], Awaitable[T]]) -> T:
     """Open the store, do one thing, close it. A store in trouble ends the command with 1."""
-    from gateway.store.opening import open_store, store_path
+    from gateway.store.opening import exists, open_store
 
-    if not store_path(settings).exists():
+    if not exists(settings):
         fail("the store does not exist yet; `gateway run` makes it")
 
     async def work() -> T:

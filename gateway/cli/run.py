@@ -23,13 +23,16 @@ from gateway.edge.slots import Slots, WorkerSlots
 from gateway.edge.supervisor import HOPELESS, supervise
 from gateway.intake import Suspects
 from gateway.journal import Journal
+from gateway.node import files_digest
 from gateway.problems import Problem
 from gateway.settings import Settings
 from gateway.show import terminal
-from gateway.store import StoreError
-from gateway.store.opening import store_path
+from gateway.store import StoreError, UnreachableError
+from gateway.store.opening import state_folder
 
 OLD_STAYS = "the configuration from before stays in force; mend what is told, then reload again"
+LATER = 75
+"""Exit status of a worker that could not begin now: the supervisor starts it again and again."""
 DRAIN = 30.0
 """Seconds that messages under way get to finish after SIGTERM."""
 
@@ -38,25 +41,35 @@ DRAIN = 30.0
 @config_option
 def command(config: str | None) -> None:
     """Serve until SIGTERM. SIGHUP reads configuration, templates, models and certificates anew."""
-    settings, warnings = checked_or_exit(config)
+    settings, warnings, digest = checked_or_exit(config)
     set_up(settings.log)
     tell(warnings, Journal())
     workers = worker_count(settings)
-    folder = store_path(settings).parent
+    folder = state_folder(settings)
     folder.mkdir(parents=True, exist_ok=True)
     slots = Slots(folder / "examining", release=gateway.__version__)
 
     def worker(index: int) -> int:
         watch = Watch(slots, slots.of(index))
-        return run_worker(settings, config_path(config), watch, shared=workers > 1)
+        served = Served(settings, config_path(config), digest)
+        return run_worker(served, watch, shared=workers > 1)
 
     raise SystemExit(supervise(workers, worker, journal=Journal(), slots=slots))
 
 
-def checked_or_exit(config: str | None) -> tuple[Settings, Sequence[Problem]]:
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The configuration a worker begins with."""
+
+    settings: Settings
+    path: Path
+    digest: str
+
+
+def checked_or_exit(config: str | None) -> tuple[Settings, Sequence[Problem], str]:
     """What `gateway check` calls wrong is told now, not found out at a message.
 
-    Gives the settings and the mere warnings.
+    Gives the settings, the mere warnings, and the files' digest.
     """
     loaded = read_config(config)
     problems = inspect(loaded, now())
@@ -65,7 +78,7 @@ def checked_or_exit(config: str | None) -> tuple[Settings, Sequence[Problem]]:
         for problem in problems:
             click.echo(str(problem), err=True)
         raise SystemExit(NOT_WELL)
-    return settings, problems
+    return settings, problems, files_digest(loaded.files)
 
 
 def usable(loaded: Loaded, problems: Sequence[Problem]) -> Settings | None:
@@ -98,7 +111,7 @@ def worker_count(settings: Settings) -> int:
     return settings.workers
 
 
-def run_worker(settings: Settings, config: Path, suspects: Suspects, *, shared: bool) -> int:
+def run_worker(served: Served, suspects: Suspects, *, shared: bool) -> int:
     """One worker from start to drained; gives its exit status."""
     try:
         import uvloop
@@ -107,12 +120,12 @@ def run_worker(settings: Settings, config: Path, suspects: Suspects, *, shared: 
     else:
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(serve(settings, config, suspects, shared=shared))
+        return runner.run(serve(served, suspects, shared=shared))
 
 
-async def serve(settings: Settings, config: Path, suspects: Suspects, *, shared: bool) -> int:
-    journal = Journal(addresses=settings.log.addresses)
-    served = Gateway(settings, journal, suspects=suspects)
+async def serve(begin: Served, suspects: Suspects, *, shared: bool) -> int:
+    journal = Journal(addresses=begin.settings.log.addresses)
+    served = Gateway(begin.settings, journal, suspects=suspects, configuration=begin.digest)
     stop = asyncio.Event()
     reload = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -121,10 +134,13 @@ async def serve(settings: Settings, config: Path, suspects: Suspects, *, shared:
     loop.add_signal_handler(signal.SIGHUP, reload.set)
     try:
         await served.start(reuse_port=shared)
+    except UnreachableError as error:
+        journal.trouble("start", error)
+        return LATER
     except (OSError, ValueError, StoreError) as error:
         journal.trouble("start", error)
         return HOPELESS
-    reloading = asyncio.create_task(_reload_when_asked(served, config, reload, journal))
+    reloading = asyncio.create_task(_reload_when_asked(served, begin.path, reload, journal))
     await stop.wait()
     reloading.cancel()
     await served.drain(DRAIN)
@@ -144,7 +160,7 @@ async def _reload_when_asked(
             tell(problems, journal)
             settings = usable(loaded, problems)
             if settings is not None:
-                await served.reload(settings)
+                await served.reload(settings, files_digest(loaded.files))
                 continue
         except Exception as error:  # whatever it was, the next SIGHUP is heard again
             journal.trouble("reload", error)

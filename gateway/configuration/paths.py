@@ -12,7 +12,7 @@ from gateway.problems import Steps, shown
 Pattern = tuple[str | None, ...]
 """Steps to a value; None is every item of a list or every key of a map."""
 
-_STORE_SCHEMES = "a store is sqlite:///ABSOLUTE/PATH or sqlite:PATH"
+_STORE_SCHEMES = "a store is sqlite:///ABSOLUTE/PATH, sqlite:PATH or postgresql://USER@HOST/NAME"
 
 
 def select(data: Any, pattern: Pattern, at: Steps = ()) -> Iterator[tuple[Steps, dict[str, Any]]]:
@@ -52,6 +52,7 @@ def resolve_paths(data: dict[str, Any], sources: Sources) -> None:
     _each(data, ("next_hops", None, "address"), sources, _hop)
     _each(data, ("filters", None, "model"), sources, _model)
     _each(data, ("store",), sources, _store)
+    _each(data, ("state",), sources, _absolute)
 
 
 def _each(
@@ -99,10 +100,11 @@ def _model(text: str, steps: Steps, sources: Sources) -> str:
 
 
 def _store(text: str, steps: Steps, sources: Sources) -> str:
-    """`sqlite:///ABSOLUTE/PATH`, whichever way it was written."""
+    """`sqlite:///ABSOLUTE/PATH`, whichever way it was written; a PostgreSQL URL as it is."""
     scheme, _, rest = text.partition(":")
     if scheme in ("postgresql", "postgres"):
-        sources.add(steps, "a PostgreSQL store is not built yet", _STORE_SCHEMES)
+        if not rest.startswith("//") or len(rest) == 2:
+            sources.add(steps, "not a store", _STORE_SCHEMES)
         return text
     path = rest.removeprefix("//") if rest.startswith("///") else rest
     if scheme != "sqlite" or not path or path.startswith("//"):

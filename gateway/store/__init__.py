@@ -190,6 +190,9 @@ class Note:
 class Store(Protocol):
     """Every method may raise StoreError. Times come in as arguments; nothing here reads a clock."""
 
+    remarks: list[str]
+    """What the administrator should know of the opening."""
+
     async def recall(self, message: Message, now: datetime) -> History:
         """Who this is and what was said before. Reads only."""
         ...

@@ -25,8 +25,9 @@ from gateway.settings import Acknowledgements
 from gateway.store import Job, Node, StoreError, claiming, nodes, pieces, settling
 from gateway.store.common import CommonStore, Rules
 from gateway.store.owner import is_alive, is_here
+from gateway.store.postgres_door import Doorkeeper
 from gateway.store.postgres_schema import migrate
-from gateway.store.postgres_session import Doorkeeper, Numbers, PostgresSession
+from gateway.store.postgres_session import Numbers, PostgresSession
 from gateway.store.sql import Transaction, micros
 from gateway.store.writer import Writer
 

@@ -7,7 +7,6 @@ few round trips and not thirty. A connection that broke is made anew at the next
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -15,33 +14,14 @@ from typing import Any
 
 import psycopg
 from psycopg import errors
-from psycopg.types.numeric import Int8BinaryDumper, IntLoader
 
 from gateway.store import NoSpaceError, StoreError, UnreachableError, counts, reports
+from gateway.store.postgres_door import Doorkeeper, first_line
 from gateway.store.postgres_text import statement
 from gateway.store.sql import Sums, Transaction
 
-CONNECT = 5
-"""Seconds to wait for a connection."""
-PAUSE = 0.5
-"""Seconds for which a server that was not to be reached is not asked again."""
 BLOCK = 256
 """Row numbers taken from the sequence at a time."""
-_ALIVE: dict[str, Any] = {
-    # A server whose machine vanished says nothing: 15 s without an answer end the connection.
-    "connect_timeout": CONNECT,
-    "keepalives": 1,
-    "keepalives_idle": 5,
-    "keepalives_interval": 5,
-    "keepalives_count": 2,
-    "tcp_user_timeout": 15000,
-}
-_SETTINGS = (
-    "SET lock_timeout = '5s'",
-    "SET statement_timeout = '60s'",
-    # The other way round: locks of a machine that vanished are not held for hours.
-    "SET idle_in_transaction_session_timeout = '30s'",
-)
 _UNDONE = (errors.SerializationFailure, errors.DeadlockDetected)
 """The transaction met another one and is undone: it may be repeated as it is."""
 _AWAY = (
@@ -120,55 +100,6 @@ class Numbers:
                 )
                 free.extend(sorted(number for (number,) in rows))
             return free.popleft()
-
-
-class Doorkeeper:
-    """Connects; after a failure nobody tries again for a moment, so that callers hear at once."""
-
-    def __init__(self, url: str, *, application: str = "gateway") -> None:
-        self._url = url
-        self._application = application
-        self._lock = threading.Lock()
-        self._closed_until = 0.0
-        self._why: UnreachableError | None = None
-
-    def connect(self) -> psycopg.Connection[Any]:
-        """Raises UnreachableError or StoreError, without the URL in it."""
-        with self._lock:
-            if self._why is not None and time.monotonic() < self._closed_until:
-                raise UnreachableError(str(self._why))
-        try:
-            connection = psycopg.connect(
-                self._url,
-                autocommit=True,
-                prepare_threshold=2,
-                application_name=self._application,
-                **_ALIVE,
-            )
-        except psycopg.Error as error:
-            why = _without_address(error)
-            with self._lock:
-                self._why, self._closed_until = why, time.monotonic() + PAUSE
-            raise why from None
-        try:
-            _prepare(connection)
-        except psycopg.Error as error:
-            connection.close()
-            raise UnreachableError(f"PostgreSQL: {_first_line(error)}") from None
-        return connection
-
-
-def _prepare(connection: psycopg.Connection[Any]) -> None:
-    connection.prepared_max = 1000
-    connection.adapters.register_dumper(int, Int8BinaryDumper)  # one plan for numbers of all sizes
-    connection.adapters.register_loader("numeric", IntLoader)  # sums: they are whole
-    for setting in _SETTINGS:
-        connection.execute(setting)
-    (durable,) = connection.execute("SELECT current_setting('synchronous_commit')").fetchone() or (
-        "",
-    )
-    if durable in ("off", "local"):  # what is stronger stays
-        connection.execute("SET synchronous_commit = on")
 
 
 class PostgresSession:
@@ -287,7 +218,7 @@ class PostgresSession:
             kind = NoSpaceError
         elif self.is_lost(error):
             kind = UnreachableError
-        mapped = kind(f"PostgreSQL: {_first_line(error)}")
+        mapped = kind(f"PostgreSQL: {first_line(error)}")
         mapped.__cause__ = error
         return mapped
 
@@ -302,18 +233,3 @@ class PostgresSession:
 
     def close(self) -> None:
         self._drop()
-
-
-def _first_line(error: psycopg.Error) -> str:
-    """What the server said, without the statement and its values: those are customers' data."""
-    said = error.diag.message_primary or str(error).strip().partition("\n")[0]
-    return said[:300]
-
-
-def _without_address(error: psycopg.Error) -> UnreachableError:
-    """Of libpq's text the reason alone: where we connect to may carry a password."""
-    lines = str(error).strip().splitlines() or [""]
-    reasons = dict.fromkeys(
-        line.rpartition("failed: ")[2].strip() for line in lines if line.strip()
-    )
-    return UnreachableError("PostgreSQL cannot be reached: " + "; ".join(reasons)[:300])

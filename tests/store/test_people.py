@@ -299,7 +299,7 @@ async def test_it_is_not_taken_when_the_message_is_not_kept(
     keeper = mail.Keeper(await open_store(limits=limits(per_author=DAY)))
     clash = [mail.letter("Q1"), mail.own("Q1", n=1), mail.acknowledgement("Q1")]
     remembered = mail.plan(mail.memory("Q1", claim=mail.claim("Q1")))
-    with pytest.raises(Exception, match="UNIQUE|unique"):
+    with pytest.raises(Exception, match=r"UNIQUE|unique"):
         await keeper.store.keep(mail.arrival("Q1"), clash, remembered)
     assert await acknowledge(keeper, mail, "Q2")
 

@@ -43,7 +43,7 @@ async def test_equal_findings_are_counted(store, mail):
 async def test_what_is_not_kept_is_not_counted(store, mail):
     plan = replace(mail.plan(), dmarc=row())
     twice = [mail.letter("Q1"), replace(mail.letter("Q1"), origin=())]  # the same id
-    with pytest.raises(Exception, match="UNIQUE|unique"):
+    with pytest.raises(Exception, match=r"UNIQUE|unique"):
         await store.keep(mail.arrival("Q1"), twice, plan)
     assert await store.claim_report(AFTER) is None
 
