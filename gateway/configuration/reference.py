@@ -32,6 +32,7 @@ SPELLINGS = {
     "EmailAddress": "address",
     "Domain": "domain",
     "HostPort": "IP:port",
+    "Network": "network",
     "Flag": "true, false",
     "Count": "number",
 }

@@ -19,7 +19,7 @@ from gateway.settings import Settings, Site
 
 NOT_BUILT = {
     "Settings": ("web", "metrics", "retention"),
-    "Listener": ("proxy_from", "auth"),
+    "Listener": ("auth",),
     "Site": ("command_domain",),
     "Recipients": ("callout",),
 }

@@ -10,6 +10,7 @@ HELP = Reply(214, "2.0.0", "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY STARTTLS QUI
 READY_FOR_TLS = Reply(220, "2.0.0", "Ready to start TLS")
 CANNOT_VERIFY = Reply(252, "2.0.0", "Cannot verify, but will take the message and try")
 NO_MAIL_HERE = Reply(421, "4.7.0", "This is SMTP, closing the connection")
+BAD_PROXY = Reply(421, "4.7.0", "No PROXY header of a balancer")
 NO_HANDSHAKE = Reply(421, "4.7.0", "TLS handshake failed")
 TOO_MANY_COMMANDS = Reply(421, "4.7.0", "Too many commands without mail, closing the connection")
 TOO_MANY_MESSAGES = Reply(421, "4.7.0", "Enough for one session, please connect again")

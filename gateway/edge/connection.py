@@ -63,10 +63,19 @@ def spoke_early(transport: asyncio.BaseTransport) -> bool:
     return any(event == select.POLLIN for _, event in poll.poll(0))
 
 
+def _tls_of(transport: asyncio.BaseTransport) -> str:
+    """TLS version and cipher, empty without TLS."""
+    agreed = transport.get_extra_info("cipher")
+    return f"{agreed[1]} {agreed[0]}" if agreed else ""
+
+
 class Connection(aiosmtpd.smtp.SMTP):
     transport: asyncio.Transport | None
 
-    def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, service: Service, loop: asyncio.AbstractEventLoop, client_ip: str = ""
+    ) -> None:
+        """`client_ip`: what a balancer in front says; by default the peer's own address."""
         self.__dict__.update(service.template)
         self._service = service
         self._limits = service.limits
@@ -76,6 +85,7 @@ class Connection(aiosmtpd.smtp.SMTP):
         self._phase = Phase.COMMANDS
         self._since = self._heard = self._data_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._client_ip = client_ip
         self._who = Session("", protocol="SMTP")
 
     @abstractmethod
@@ -90,8 +100,8 @@ class Connection(aiosmtpd.smtp.SMTP):
         if not peer:  # gone before we could look
             self.transport.abort()
             return
-        client_ip = canonical_ip(peer[0])
-        self._who = Session(client_ip, protocol="SMTP")
+        client_ip = self._client_ip or canonical_ip(peer[0])
+        self._who = Session(client_ip, tls=_tls_of(transport), protocol="SMTP")
         self._since = self._heard = self.loop.time()
         service = self._service
         refusal = OVERLOADED if service.draining else service.admission.enter(client_ip)
@@ -197,14 +207,13 @@ class Connection(aiosmtpd.smtp.SMTP):
         except OSError as error:
             self._service.journal.turned_away(self._who, NO_HANDSHAKE, "tls")
             raise Disconnected from error
-        agreed = transport.get_extra_info("cipher") if transport else None
-        if transport is None or agreed is None:  # gone during the handshake
+        tls = _tls_of(transport) if transport else ""
+        if transport is None or not tls:  # gone during the handshake
             raise Disconnected
         self.transport = transport
         self._incoming.attach(transport)
         # RFC 3207, 4.2: who it said to be before is forgotten.
-        cipher, version, _ = agreed
-        self._who = Session(self._who.client_ip, tls=f"{version} {cipher}", protocol="SMTP")
+        self._who = Session(self._who.client_ip, tls=tls, protocol="SMTP")
         self._phase = Phase.COMMANDS
 
     # --- time ----------------------------------------------------------------------------------

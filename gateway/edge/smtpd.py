@@ -12,6 +12,7 @@ from pathlib import Path
 from gateway.edge.admission import Admission
 from gateway.edge.budget import MemoryBudget
 from gateway.edge.dialogue import Dialogue
+from gateway.edge.door import Door
 from gateway.edge.queue_id import PROCESSES, QueueIds
 from gateway.edge.service import Accept, Admit, Service
 from gateway.edge.tls import Certificate
@@ -48,7 +49,7 @@ class Receiver:
     ) -> None:
         """`admit`: None welcomes the recipient. Raises OSError if the certificate is unusable."""
         self._listener = listener
-        self._server: asyncio.Server | None = None
+        self._server: asyncio.Server | Door | None = None
         self._service = Service(
             hostname=hostname,
             limits=limits,
@@ -75,17 +76,32 @@ class Receiver:
         loop = asyncio.get_running_loop()
         service.prepare(loop)
         host, port = split_host_port(self._listener.address)
-        self._server = await loop.create_server(
-            lambda: Dialogue(service, loop),
-            host,
-            port,
-            backlog=BACKLOG,
-            reuse_port=reuse_port or None,
-        )
-        bound = self._server.sockets[0].getsockname()
+        self._server = server = await self._open(loop, host, port, reuse_port=reuse_port)
+        bound = server.sockets[0].getsockname()
         address = f"[{bound[0]}]:{bound[1]}" if ":" in bound[0] else f"{bound[0]}:{bound[1]}"
         service.journal.listening(self._listener.protocol, address)
         return address
+
+    async def _open(
+        self, loop: asyncio.AbstractEventLoop, host: str, port: int, *, reuse_port: bool
+    ) -> asyncio.Server | Door:
+        service, listener = self._service, self._listener
+        if not (listener.proxy_from or listener.implicit_tls):
+            return await loop.create_server(
+                lambda: Dialogue(service, loop),
+                host,
+                port,
+                backlog=BACKLOG,
+                reuse_port=reuse_port or None,
+            )
+        door = Door(
+            service,
+            lambda client_ip: Dialogue(service, loop, client_ip),
+            proxies=listener.proxy_from,
+            implicit_tls=listener.implicit_tls,
+        )
+        await door.open(host, port, backlog=BACKLOG, reuse_port=reuse_port)
+        return door
 
     def reload_tls(self) -> None:
         """Show the certificate that the files hold now; on OSError the old one stays."""

@@ -41,8 +41,10 @@ class Transaction:
 class Taker(Connection):
     """A connection that can take messages, and that loses patience."""
 
-    def __init__(self, service: Service, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(service, loop)
+    def __init__(
+        self, service: Service, loop: asyncio.AbstractEventLoop, client_ip: str = ""
+    ) -> None:
+        super().__init__(service, loop, client_ip)
         self._errors = self._commands = self._messages = 0
         self._transaction: Transaction | None = None
 

@@ -44,6 +44,7 @@ from gateway.settings.values import (
     EmailAddress,
     Flag,
     HostPort,
+    Network,
     Pattern,
     Probability,
     Quota,
@@ -80,6 +81,7 @@ __all__ = [
     "Limits",
     "Listener",
     "Log",
+    "Network",
     "NextHop",
     "Pattern",
     "Probability",
@@ -118,9 +120,7 @@ class Settings(Value):
     workers: Annotated[int, Strict(), Field(ge=1)] | Literal["auto"] = 1
     """Processes that share each port; `auto` is one for each core."""
     store: SecretStr
-    """Where accepted mail is kept: `sqlite:PATH.db`, or `postgresql://USER@HOST/NAME`."""
-    state: Path | None = None
-    """Folder for what only this machine keeps; default: the store file's, or `/var/lib/gateway`."""
+    """Where accepted mail is kept: `sqlite:///ABSOLUTE/PATH.db`, or `sqlite:PATH.db`."""
     dns: Dns = Dns()
     """Whom we ask."""
     limits: Limits = Limits()

@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     SecretStr,
     field_validator,
+    model_validator,
 )
 
 from gateway.settings.values import (
@@ -22,6 +23,7 @@ from gateway.settings.values import (
     EmailAddress,
     Flag,
     HostPort,
+    Network,
     Quota,
     Rate,
     Size,
@@ -45,8 +47,19 @@ class Listener(Value):
     """IP address and port; port 0 takes a free one."""
     tls: Tls | None = None
     """With it STARTTLS is offered."""
+    implicit_tls: Flag = False
+    """TLS from the first octet, as on port 465, instead of STARTTLS."""
     require_tls: Flag = False
     """Answer 530 to MAIL before STARTTLS."""
+    proxy_from: tuple[Network, ...] = ()
+    """Balancers: from these networks each connection begins with a PROXY header (version 1 or 2),
+    and the client is whom it names."""
+
+    @model_validator(mode="after")
+    def _implicit_tls_has_a_certificate(self) -> Listener:
+        if self.implicit_tls and self.tls is None:
+            raise ValueError("implicit_tls wants a certificate: tls: {cert: FILE, key: FILE}")
+        return self
 
 
 class Dns(Value):

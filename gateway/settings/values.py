@@ -167,9 +167,18 @@ def _host_port(value: str) -> str:
     return value
 
 
+def _network(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        raise ValueError("a network is wanted, such as 192.0.2.0/24 or 2001:db8::/32") from None
+
+
 EmailAddress = Annotated[str, AfterValidator(_address)]
 Domain = Annotated[str, AfterValidator(_domain)]
 HostPort = Annotated[str, AfterValidator(_host_port)]
+Network = Annotated[str, AfterValidator(_network)]
+"""Addresses in the form of RFC 4632: `192.0.2.0/24`, or one alone."""
 
 
 def split_host_port(value: str) -> tuple[str, int]:

@@ -164,6 +164,8 @@ async def open_house(tmp_path: Path) -> AsyncIterator[OpenHouse]:
         limits: Mapping[str, Any] | None = None,
         tls: Tls | None = None,
         require_tls: bool = False,
+        implicit_tls: bool = False,
+        proxy_from: tuple[str, ...] = (),
         smtputf8: bool = False,
         memory: int = 64 << 20,
         address: str = "127.0.0.1:0",
@@ -179,7 +181,13 @@ async def open_house(tmp_path: Path) -> AsyncIterator[OpenHouse]:
 
         budget = MemoryBudget(memory)
         receiver = Receiver(
-            listener=Listener(address=address, tls=tls, require_tls=require_tls),
+            listener=Listener(
+                address=address,
+                tls=tls,
+                require_tls=require_tls,
+                implicit_tls=implicit_tls,
+                proxy_from=proxy_from,
+            ),
             hostname=HOSTNAME,
             limits=Limits(**(limits or {})),
             accept=keep,
