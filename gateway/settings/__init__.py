@@ -120,7 +120,9 @@ class Settings(Value):
     workers: Annotated[int, Strict(), Field(ge=1)] | Literal["auto"] = 1
     """Processes that share each port; `auto` is one for each core."""
     store: SecretStr
-    """Where accepted mail is kept: `sqlite:///ABSOLUTE/PATH.db`, or `sqlite:PATH.db`."""
+    """Where accepted mail is kept: `sqlite:PATH.db`, or `postgresql://USER@HOST/NAME`."""
+    state: Path | None = None
+    """Folder for what only this machine keeps; default: the store file's, or `/var/lib/gateway`."""
     dns: Dns = Dns()
     """Whom we ask."""
     limits: Limits = Limits()
