@@ -67,7 +67,7 @@ class Missing:
     name: str
     language: str
     instead: str = ""
-    """The language of the one that customers get, empty when there is none."""
+    """The file whose words customers get, empty when there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +290,7 @@ class _Loader:
                 heard = "" if name == FORM else tone
                 self.problems += lint.check(found[0].path, found[0].source, language, heard)
         if base_of(found[0].language) != base_of(language):
-            instead = found[0].language or site.languages[0]
+            instead = f"{found[0].stem}.txt"
             self.missing.append(Missing(site.site, name, language, instead))
 
     def _tell(self, path: Path, line: int, what: str, mend: str) -> None:

@@ -28,13 +28,14 @@ def signing(settings: Settings, sources: Sources, now: datetime) -> Iterator[Pro
         if site.signing is None or not sources.sound(at, own, (*steps, "address")):
             continue
         home = registered_domain(site.signing.domain)
-        froms = [site.address.rpartition("@")[2]] if site.address else site.domains
+        author = (site.address or "").rpartition("@")[2]
+        froms = [author] if author in site.domains else site.domains
         foreign = [domain for domain in froms if registered_domain(domain) != home]
         if len(foreign) == len(froms):
             what = "signs for none of this site's domains, so its mail counts as unproven"
             mend = f"write {froms[0]}, or a domain above or below it"
             yield sources.problem(at, what, mend)
-        elif foreign:
+        elif foreign and not site.address:
             what = f"does not cover {', '.join(map(shown, foreign[:3]))} of this site's domains"
             mend = f"give an 'address' at {shown(site.signing.domain)}, or make a site of its own"
             yield sources.problem(at, what, mend, warning=True)
@@ -59,15 +60,15 @@ def thresholds(settings: Settings, sources: Sources, now: datetime) -> Iterator[
     certain = names_are_certain(settings, sources)
     for steps, site in places(settings):
         at, lines = (*steps, "thresholds"), site.thresholds
-        if not sources.sound(at):
-            continue
         for less, more in (("unsure", "spam"), ("spam", "refuse_at")):
             low, high = getattr(lines, less), getattr(lines, more)
-            if high is not None and low > high:
+            sound = sources.sound((*at, less), (*at, more))
+            if sound and high is not None and low > high:
                 key = less if sources.has((*at, less)) else more
                 what = f"'{less}' ({low}) is above '{more}' ({high})"
-                yield sources.problem((*at, key), what, f"let '{less}' be at most '{more}'")
-        if lines.refuse_at is not None and certain and "spam" not in used:
+                mend = f"let '{less}' be at most '{more}'"
+                yield sources.problem((*at, key), what, mend)
+        if lines.refuse_at is not None and certain and "spam" not in used and sources.sound(at):
             what = "has no effect: spam does not run"
             mend = "add '- {use: spam}' under 'filters'"
             yield sources.problem((*at, "refuse_at"), what, mend, warning=True)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from importlib.metadata import entry_points
 from typing import Any
 
 from gateway.check.words import never, sayable
+from gateway.configuration.names import filter_points, installed
 from gateway.configuration.schema import closest, fields
 from gateway.configuration.yaml_values import Sources
 from gateway.filters import Build, Filter, Services
-from gateway.filters.loading import GROUP, POLICY_WORDS, FilterError, stages, words
+from gateway.filters.loading import POLICY_WORDS, FilterError, stages, words
 from gateway.learning.scorer import load_shared
-from gateway.problems import Problem, Steps
+from gateway.problems import Problem, Steps, shown
 from gateway.resolver import Zone
 from gateway.settings import FilterUse, Settings
 
 OWN_KEYS = [key for key, _, _ in fields(FilterUse)]
+SHIPPED_MODELS = ("spam", "tone")
 BUILD_ERRORS = (ValueError, TypeError, OSError, LookupError, ImportError)
 
 
@@ -27,7 +28,7 @@ def filters(settings: Settings, sources: Sources, now: datetime) -> Iterator[Pro
     sites = list(enumerate(settings.sites))
     for index, use in enumerate(settings.filters):
         steps: Steps = ("filters", index)
-        if use.use not in entry_points(group=GROUP).names:
+        if use.use not in installed():
             continue  # told with the names
         filter_, problems = _build(use, steps, services, sources)
         yield from problems
@@ -47,8 +48,8 @@ def filters(settings: Settings, sources: Sources, now: datetime) -> Iterator[Pro
 
 def names_are_certain(settings: Settings, sources: Sources) -> bool:
     """Whether it is known which filters run: none of them has a name that nobody can read."""
-    installed = entry_points(group=GROUP).names
-    return sources.complete(("filters",)) and all(use.use in installed for use in settings.filters)
+    known = installed()
+    return sources.complete(("filters",)) and all(use.use in known for use in settings.filters)
 
 
 class Asked(Mapping[str, Any]):
@@ -71,7 +72,7 @@ class Asked(Mapping[str, Any]):
 
 def builder(name: str) -> Build:
     """What builds one filter; other filters that are installed need not be sound."""
-    points = entry_points(group=GROUP, name=name)
+    points = filter_points().select(name=name)
     if len(points) > 1:
         raise ValueError("it is installed twice; remove one package")
     build: Build = points[name].load()
@@ -100,7 +101,7 @@ def _build(
             continue
         alone, _ = _try(build, {key: value}, services)
         if isinstance(alone, Exception) and not isinstance(bare, Exception):
-            what, mend = sayable(alone)
+            what, mend = _no_model(key, value, alone) or sayable(alone)
             problems.append(sources.problem((*steps, key), what, mend))
         else:
             good[key] = value
@@ -108,6 +109,18 @@ def _build(
     if not isinstance(whole, Exception):
         return whole, problems
     return None, [*problems, _cannot_start(use, whole, steps, sources)]
+
+
+def _no_model(key: str, value: object, error: Exception) -> tuple[str, str] | None:
+    """For a model's name that no shipped one has."""
+    if key != "model" or not isinstance(value, str) or not isinstance(error, OSError):
+        return None
+    if "/" in value or value in SHIPPED_MODELS:
+        return None
+    close = closest(value, [*SHIPPED_MODELS], 0.6)
+    own = f"shipped are {' and '.join(SHIPPED_MODELS)}; for your own write its folder, ./{value}"
+    what = f"there is no shipped model '{shown(value)}'"
+    return what, f"did you mean '{close}'?" if close else own
 
 
 def _try(

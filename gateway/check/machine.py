@@ -47,8 +47,8 @@ def waits(settings: Settings, sources: Sources, now: datetime) -> Iterator[Probl
             key = less if sources.has(("retry", less)) else more
             what = f"'{less}' ({spelled(short)}) is longer than '{more}' ({spelled(long)})"
             mend = f"let '{less}' be at most '{more}'"
-            at: Steps = ("retry", key)
-            yield from _contradiction(at, ("retry",), what, mend, sources)
+            other = more if key == less else less
+            yield from _contradiction(("retry", key), ("retry", other), what, mend, sources)
 
 
 def zeros(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
@@ -85,7 +85,8 @@ def limits(settings: Settings, sources: Sources, now: datetime) -> Iterator[Prob
             f"({spelled(own.message_size)}), so a large message is put off for ever"
         )
         mend = "let 'memory' be at least 'message_size', better ten times as much"
-        yield from _contradiction(("limits", key), ("limits",), what, mend, sources)
+        other = "message_size" if key == "memory" else "memory"
+        yield from _contradiction(("limits", key), ("limits", other), what, mend, sources)
     for less, more, why in (
         ("connections_per_client", "connections", "one client could take them all"),
         ("idle", "session", "the session ends before"),
@@ -95,9 +96,9 @@ def limits(settings: Settings, sources: Sources, now: datetime) -> Iterator[Prob
         if low > high:
             key = less if sources.has(("limits", less)) else more
             what = f"'{less}' ({spelled(low)}) is above '{more}' ({spelled(high)}): {why}"
-            at: Steps = ("limits", key)
+            at, other_at = ("limits", key), ("limits", more if key == less else less)
             yield from _contradiction(
-                at, ("limits",), what, f"let '{less}' be at most '{more}'", sources, warning=True
+                at, other_at, what, f"let '{less}' be at most '{more}'", sources, warning=True
             )
 
 
@@ -108,10 +109,8 @@ def budgets(settings: Settings, sources: Sources, now: datetime) -> Iterator[Pro
     if per_site > in_all:
         key = "per_site" if sources.has(("acknowledgements", "per_site")) else "in_all"
         what = "'per_site' allows more than 'in_all' does for all sites together"
-        at: Steps = ("acknowledgements", key)
-        yield from _contradiction(
-            at, ("acknowledgements",), what, "raise in_all", sources, warning=True
-        )
+        at, other = (("acknowledgements", each) for each in (key, "in_all"))
+        yield from _contradiction(at, other, what, "raise in_all", sources, warning=True)
 
 
 def workers(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
@@ -226,9 +225,12 @@ def reports(settings: Settings, sources: Sources, now: datetime) -> Iterator[Pro
     if wish is None:
         return
     at: Steps = ("dmarc_reports", "from")
-    signing = [("sites", index, "signing") for index in range(len(settings.sites))]
+    signing = [("sites", index, "signing", "domain") for index in range(len(settings.sites))]
     certain = sources.sound(at, *signing) and sources.complete(("sites",))
-    if certain and signing_site(settings, wish.sender) is None:
+    domain = wish.sender.rpartition("@")[2]
+    # Where that site signs with a foreign domain, this is told there.
+    own = any(site.signing and domain in site.domains for site in settings.sites)
+    if certain and not own and signing_site(settings, wish.sender) is None:
         what = "no site signs for this domain, and nobody believes an unproven report"
         mend = "name an address of a domain under a site's 'signing'"
         yield sources.problem(at, what, mend)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 
 from gateway.acknowledgement.render import FORM, Missing, Templates
@@ -148,7 +149,7 @@ def _foreign_words(
         found = [lack for lack in lacking if lack.instead and lack.language == language]
         if found and sources.sound(at):
             files = " and ".join(f"{lack.name}.{language}.txt" for lack in found)
-            what = f"customers who write '{language}' are answered in '{found[0].instead}'"
+            what = f"customers who write '{language}' get {found[0].instead}"
             mend = f"write templates/{site.site}/{files}, or take {language} out"
             yield sources.problem(at, what, mend, warning=True)
 
@@ -160,23 +161,32 @@ class Known:
     """Who is known at each site, as far as the configuration could be read."""
 
     def __init__(self, settings: Settings, sources: Sources) -> None:
-        self._certain = True
-        for steps, _ in places(settings):
-            own = [(*steps, key) for key in ("domains", "recipients", "routes", "aliases")]
-            self._certain = self._certain and sources.sound(*own)
-        self._certain = self._certain and sources.complete(("sites",))
-        try:
+        self._uncertain = {
+            domain
+            for steps, site in places(settings)
+            for domain in site.domains
+            if not _says_who(site, steps, sources)
+        }
+        # Two sites of one name are told elsewhere, and each still knows its own people.
+        apart = [site.model_copy(update={"site": str(n)}) for n, site in enumerate(settings.sites)]
+        settings = settings.model_copy(update={"sites": tuple(apart)})
+        self._recipients: Recipients | None = None
+        with suppress(OSError, ValueError):  # told with the files
             self._recipients = Recipients(settings.sites, listed_recipients(settings))
-        except (OSError, ValueError):  # told with the files
-            self._certain = False
 
     def refuses(self, address: str) -> bool:
-        """Whether mail to this address would surely be refused by ourselves as unknown."""
-        return self._certain and isinstance(self._recipients.find(address), Reply)
+        """Whether mail to this address, of a domain of ours, would surely be refused here."""
+        if self._recipients is None or address.rpartition("@")[2] in self._uncertain:
+            return False
+        ours = self._recipients.is_ours(address)
+        return ours and isinstance(self._recipients.find(address), Reply)
 
-    def lacks(self, address: str) -> bool:
-        """The same, of an address in one of our own domains."""
-        return self._certain and self._recipients.is_ours(address) and self.refuses(address)
+
+def _says_who(site: Site, steps: Steps, sources: Sources) -> bool:
+    """Whether all is sound that says which addresses a site knows."""
+    own = [(*steps, key) for key in ("domains", "recipients", "aliases")]
+    listed = site.recipients.addresses or site.recipients.file or site.recipients.any
+    return sources.sound(*own) and bool(listed or sources.sound((*steps, "routes")))
 
 
 def recipients(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
@@ -251,7 +261,7 @@ def _unknown(site: Site, steps: Steps, known: Known, sources: Sources) -> Iterat
         asked.append((("address",), site.address))
     for step, address in asked:
         at = (*steps, *step)
-        if sources.sound(at) and known.lacks(address):
+        if sources.sound(at) and known.refuses(address):
             what = "mail to this address is refused here: nobody has it"
             yield sources.problem(at, what, "add it to 'recipients', or mend it")
 
@@ -262,7 +272,7 @@ def administrator(settings: Settings, sources: Sources, now: datetime) -> Iterat
         if sources.sound(at):
             what = "nobody is told of trouble, and postmaster@ goes the way of all mail"
             yield sources.problem((), what, "name an 'administrator'", warning=True)
-    elif sources.sound(at) and Known(settings, sources).lacks(settings.administrator):
+    elif sources.sound(at) and Known(settings, sources).refuses(settings.administrator):
         what = "mail to this address is refused here: nobody has it"
         yield sources.problem(at, what, "add it to its site's 'recipients', or mend it")
 

@@ -7,7 +7,8 @@ stands for one of those nothing is said.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoints, entry_points
 from typing import Any
 
 from gateway.configuration.paths import select
@@ -16,6 +17,16 @@ from gateway.configuration.yaml_values import Sources
 from gateway.problems import Steps, shown
 
 FILTER_GROUP = "gateway.filters"
+
+
+@cache
+def filter_points() -> EntryPoints:
+    """The filters that are installed; that does not change while we run."""
+    return entry_points(group=FILTER_GROUP)
+
+
+def installed() -> set[str]:
+    return filter_points().names
 
 
 def check_names(data: dict[str, Any], sources: Sources) -> None:
@@ -77,7 +88,7 @@ def _next_hops(data: dict[str, Any], sources: Sources) -> None:
 
 def _filters(data: dict[str, Any], sources: Sources) -> None:
     """What is meant by a misspelt name is looked at under its right name."""
-    installed = entry_points(group=FILTER_GROUP).names
+    known_here = installed()
     uses = list(select(data, ("filters", None, "use")))
     used = {holder["use"] for _, holder in uses}
     certain = sources.complete(("filters",))
@@ -85,7 +96,7 @@ def _filters(data: dict[str, Any], sources: Sources) -> None:
         if not sources.sound(steps):
             certain = False
             continue
-        meant = _known(holder["use"], installed, steps, "filter", sources, "installed are {}")
+        meant = _known(holder["use"], known_here, steps, "filter", sources, "installed are {}")
         if meant and meant not in used:
             used.remove(holder["use"])
             used.add(meant)
@@ -93,7 +104,7 @@ def _filters(data: dict[str, Any], sources: Sources) -> None:
         certain = certain and holder["use"] == meant
     for steps, holder in select(data, ("sites", None, "then")):
         # One of the filters that cannot be read may be the one that is meant here.
-        known = used if certain else used | set(installed)
+        known = used if certain else used | known_here
         _then(holder["then"], steps, known, used, sources)
 
 
@@ -126,5 +137,5 @@ def _each_once(words: list[tuple[Steps, str]], what: str, sources: Sources) -> N
             steps,
             f"{given} stands in {first.file.name}, line {first.line}, already",
             "each may stand once",
-            sound=True,
+            sound=what != "site",  # two sites of one name share no templates
         )

@@ -214,7 +214,7 @@ def test_a_file_with_a_mistake_is_not_missing_too(tmp_path: Path) -> None:
 
 def test_a_language_without_a_template_is_told(tmp_path: Path) -> None:
     templates = load(tmp_path, {}, site("en", "sv"))
-    assert templates.missing == (Missing("shop", "received", "sv", "en"),)
+    assert templates.missing == (Missing("shop", "received", "sv", "received.en.txt"),)
 
 
 def test_one_that_fails_only_at_work_gives_way(tmp_path: Path) -> None:
