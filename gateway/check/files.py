@@ -223,7 +223,9 @@ def stores(settings: Settings, sources: Sources, now: datetime) -> Iterator[Prob
     free = shutil.disk_usage(folder).free
     if free < 2 * RESERVE:
         what = f"only {free >> 20} MB are free, of which {RESERVE >> 20} MB are never filled"
-        yield sources.problem(("store",), what, "make room, or mail is put off with 452")
+        # A store that may hold mail must be opened however little room is left: it is to deliver.
+        mend = "make room, or mail is put off with 452"
+        yield sources.problem(("store",), what, mend, warning=bool(head))
 
 
 def _bind(host: str, port: int) -> int:

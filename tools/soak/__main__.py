@@ -112,9 +112,9 @@ def table(total: Mapping[str, Any]) -> str:
         rows.append((name.replace("_", " "), total.get(name, 0)))
     rows += [(f"copies, {name}", count) for name, count in total.get("copies", {}).items()]
     rows += [(f"most {name} in a round", count) for name, count in total.get("most", {}).items()]
-    for name in ("asked", "acknowledged", "acknowledged_twice", "unknown", "put_off", "seconds"):
+    for name in ("asked", "acknowledged", "acknowledged_twice", "unknown", "seconds"):
         rows.append((name.replace("_", " "), total.get(name, 0)))
-    for name in ("faults", "released", "missed", "troubles"):
+    for name in ("put_off", "faults", "released", "missed", "troubles"):
         rows += [(f"{name}: {what}", count) for what, count in total.get(name, {}).items()]
     rows += [("PROBLEM", problem) for problem in total["problems"]]
     width = max(len(name) for name, _ in rows)

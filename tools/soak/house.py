@@ -51,6 +51,7 @@ sites:
     next_hop: mailbox
     routes: [{{to: "*@hosting.example"}}]
 """
+TOP = Path(__file__).parent.parent.parent
 START_LIMIT = 30.0
 COMMAND_LIMIT = 60.0
 
@@ -68,6 +69,7 @@ class House:
         self.trap = Trap(folder / "trap")
         self.pid = 0
         self.runs = 0
+        self.logs = folder
         self._config = folder / "gateway.yaml"
         self._config.write_text(
             CONFIGURATION.format(port=self.port, workers=workers, dns=dns, sink=sink)
@@ -77,7 +79,7 @@ class House:
         self._launcher = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tools.soak.launcher", str(self._config),
             str(self.folder / "trap"), self.lie, stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE, limit=1 << 26,
+            stdout=asyncio.subprocess.PIPE, limit=1 << 26, cwd=TOP,
         )  # fmt: skip
         self._asking = asyncio.Lock()
 
@@ -105,7 +107,7 @@ class House:
 
     async def start(self) -> None:
         self.runs += 1
-        self.log = self.folder / f"log-{self.runs}.jsonl"
+        self.log = self.logs / f"log-{self.runs}.jsonl"
         self.pid = (await self.ask("run", log=str(self.log)))["pid"]
         self._exit = os.pidfd_open(self.pid)
         self.died = asyncio.Event()

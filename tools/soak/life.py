@@ -16,6 +16,7 @@ import sqlite3
 import tempfile
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,24 @@ class Life:
         self._numbers = 0
 
     async def live(self, kills: int) -> dict[str, Any]:
+        began = time.monotonic()
+        try:
+            async with self.begun():
+                while self.kills.total() < kills and not self.ledger.problems:
+                    await self._round()
+                await self._end()
+        except (NotWell, TimeoutError) as trouble:
+            self.ledger.problems.append(f"{type(trouble).__name__}: {trouble}")
+        return self._result(time.monotonic() - began)
+
+    @contextlib.asynccontextmanager
+    async def begun(self) -> AsyncIterator[None]:
+        """A DNS server, the next hop, a running gateway and its senders, who wait for a word."""
         zone = {
             "author.example": {"TXT": ["v=spf1 ip4:127.0.0.1 -all"]},
             "_dmarc.author.example": {"TXT": ["v=DMARC1; p=none"]},
             self._signer.record_name: {"TXT": [self._signer.key.record()]},
         }
-        began = time.monotonic()
         self.sink = Sink(self.chance, self.ledger.took)
         await self.sink.start()
         async with serve_zone(zone) as dns:
@@ -86,17 +99,12 @@ class Life:
             await self.house.open()
             self.senders.start(CONNECTIONS)
             try:
-                await self._start()
-                while self.kills.total() < kills and not self.ledger.problems:
-                    await self._round()
-                await self._end()
-            except (NotWell, TimeoutError) as trouble:
-                self.ledger.problems.append(f"{type(trouble).__name__}: {trouble}")
+                await self.start()
+                yield
             finally:
                 await self.senders.stop()
                 await self.sink.close()
                 await self.house.close()
-        return self._result(time.monotonic() - began)
 
     def _write(self) -> Letter:
         """The next letter: mostly small, some larger than a row holds, some for two sites."""
@@ -125,7 +133,7 @@ class Life:
 
     # --- a round ---
 
-    async def _start(self) -> None:
+    async def start(self) -> None:
         await self.house.start()
         await self.house.started()
 
@@ -140,7 +148,7 @@ class Life:
             ways |= {self._lose_worker: 10, self._lose_worker_at: 20}
         (way,) = self.chance.choices(tuple(ways), tuple(ways.values()))
         active = await way()
-        await self._quiet()
+        await self.quiet()
         balance = await self.house.prove()
         self.unknown = balance["generated"].get("unknown", 0)
         self.ledger.settle(balance)
@@ -157,7 +165,7 @@ class Life:
         await self._bury(why)
         self.house.trap.disarm()
         active = self.ledger.killed(await self.house.entries())
-        await self._start()
+        await self.start()
         return active
 
     async def _bury(self, why: str) -> None:
@@ -285,7 +293,7 @@ class Life:
 
     # --- after it ---
 
-    async def _quiet(self) -> None:
+    async def quiet(self) -> None:
         """Everything that was written is answered and delivered, also what a person had to see."""
         self.senders.making = False
         self.sink.heal()
@@ -343,7 +351,7 @@ class Life:
             "acknowledged": len(ledger.acknowledged),
             "acknowledged_twice": sum(times > 1 for times in ledger.acknowledged.values()),
             "unknown": self.unknown,
-            "put_off": self.senders.put_off,
+            "put_off": dict(self.senders.put_off),
             "faults": dict(self.sink.faults),
             "released": dict(self.released),
             "troubles": dict(self.troubles),

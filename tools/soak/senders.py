@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -50,7 +50,8 @@ class Senders:
     """The final dot was said, or may have been, and no reply has come."""
     making: bool = False
     """New letters are written; otherwise only what waits is sent."""
-    put_off: int = 0
+    put_off: Counter[str] = field(default_factory=Counter)
+    """How often each reply that is not what was hoped for came."""
     lost_connections: int = 0
     unanswered: int = 0
     """Final dots that got no reply, the connection being lost."""
@@ -123,7 +124,7 @@ class Senders:
             letter.dots -= letter in self.in_flight
             if str(refusal).startswith("5"):
                 letter.refused = str(refusal)
-            self.put_off += 1
+            self.put_off[str(refusal)] += 1
             raise
         except BaseException:
             self.unanswered += letter in self.in_flight
