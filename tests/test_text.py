@@ -407,6 +407,18 @@ def test_html_answers_between_the_lines_stay(letter: Read) -> None:
     assert reading.new_text == "Red.\n\nSmall."
 
 
+def test_a_layout_in_cells_of_size_zero_keeps_its_text_and_links(letter: Read) -> None:
+    """As newsletter builders write it: size zero against gaps, and the size again in each text."""
+    reading = letter(
+        html='<table><tr><td style="direction:ltr;font-size:0px;padding:20px 0">secret'
+        '<div style="font-size:13px">Your order <a href="https://shop.example/o">is here</a></div>'
+        'secret</td></tr></table><p style="font-size:0.0em">secret</p><p>Thanks</p>'
+    )
+    assert reading.text.split() == ["Your", "order", "is", "here", "Thanks"]
+    assert [link.href for link in reading.links] == ["https://shop.example/o"]
+    assert reading.hidden
+
+
 @pytest.mark.parametrize(
     "hidden",
     [
@@ -437,6 +449,8 @@ def test_hidden_text_is_left_out_and_noticed(letter: Read, hidden: str) -> None:
         '<div style="background:#003366"><span style="color:#fff">shown</span></div>',
         '<table><tr><td bgcolor="#003366"><font style="color:white">shown</font></td></tr></table>',
         '<span style="font-size:10px;line-height:0.9">shown</span>',
+        '<div style="font-size:0px"><div style="font-size:14px">shown</div></div>',
+        '<div style="FONT-SIZE: 0;"><b style="font:16px/1.4 Arial">shown</b></div>',
         '<span style="color:#fff5f5">shown</span>',
         '<div style="max-height:none">shown</div>',
         '<div style="opacity:0.9">shown</div>',

@@ -60,10 +60,15 @@ _KINDS = {
 # What of a style attribute takes an element out of sight.
 _HIDING = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|mso-hide\s*:\s*all|"
-    r"(?:font-size|line-height|max-height|opacity)\s*:\s*0*\.?0*(?:px|pt|em|rem|%)?\s*(?:;|!|$)|"
-    r"font-size\s*:\s*[01](?:px|pt)\s*(?:;|!|$)|"
+    r"(?:max-height|opacity)\s*:\s*0*\.?0*(?:px|pt|em|rem|%)?\s*(?:;|!|$)|"
     r"(?:text-indent|left|top)\s*:\s*-\d{3,5}(?:px|pt|em)|"
     r"(?:^|[;\s])color\s*:\s*(?:transparent|rgba\([^)]{0,30},\s*0\s*\))",
+    re.IGNORECASE,
+)
+# A size of letters, and whether nobody can read it. It holds inside until another is set: layouts
+# put everything into cells of size zero and set the size again around each text.
+_SIZE = re.compile(
+    r"(?:^|[;\s])font(?:-size)?\s*:\s*((?:0+(?:\.0*)?(?:px|pt|em|rem|%)?|1(?:px|pt))\s*(?:[;!/]|$))?",
     re.IGNORECASE,
 )
 _WHITE = re.compile(r"(?:^|[;\s])color\s*:\s*(?:#fff(?:fff)?\b|white\b)", re.IGNORECASE)
@@ -117,6 +122,10 @@ class _Walk:
         self.inside: dict[int, str] = {}
         """Elements we are in that undo something when they end: by identity, what."""
         self.pre = 0
+        self.tiny = False
+        """Whether letters are too small here to be seen."""
+        self.tiny_outside: dict[int, bool] = {}
+        """What `tiny` was around each element that changed it."""
         self.href: str | None = None
         self.link_text: list[str] = []
 
@@ -152,6 +161,10 @@ class _Walk:
         if attributes and self.is_hidden(node, attributes):
             self.page.hidden = True
             return False
+        size = _SIZE.search((attributes and attributes.get("style")) or "")
+        if size and (size[1] is not None) != self.tiny:
+            self.tiny_outside[node.mem_id] = self.tiny
+            self.tiny = not self.tiny
         if kind != _INLINE:
             self.start(node, kind, tag, attributes)
         if attributes and ("class" in attributes or "id" in attributes):
@@ -194,6 +207,8 @@ class _Walk:
             self.pre -= node.tag == "pre"
         elif kind == _LINK:
             self.end_link()
+        if self.tiny_outside:
+            self.tiny = self.tiny_outside.pop(node.mem_id, self.tiny)
         undo = self.inside.pop(node.mem_id, None) if self.inside else None
         if undo == "quote":
             self.quotes -= 1
@@ -244,6 +259,9 @@ class _Walk:
         return True
 
     def text(self, text: str) -> None:
+        if self.tiny:
+            self.page.hidden = self.page.hidden or bool(text.strip())
+            return
         if not text.isascii():
             text = _PRIVATE.sub("", text)
         if self.href is not None:
