@@ -19,6 +19,7 @@ from gateway.edge.admission import Admission
 from gateway.edge.budget import MemoryBudget
 from gateway.edge.queue_id import PROCESSES, QueueIds
 from gateway.edge.relay import Relay
+from gateway.edge.share import share
 from gateway.edge.smtpd import Receiver
 from gateway.facts import dialling
 from gateway.identity.dmarc_rows import counted
@@ -31,7 +32,7 @@ from gateway.reply import Reply
 from gateway.reporting import Reporting
 from gateway.settings import Settings
 from gateway.store import StoreError
-from gateway.store.opening import open_store, state_folder
+from gateway.store.opening import follow, open_store, state_folder
 from gateway.text import language
 
 BEAT = 5.0
@@ -74,8 +75,13 @@ class Gateway:
         *,
         suspects: Suspects | None = None,
         configuration: str = "",
+        workers: int = 1,
     ) -> None:
-        """`configuration` is the digest of its files, for those who share the store."""
+        """`configuration` is the digest of its files, for those who share the store.
+
+        `workers`: how many processes share the limits of this machine, this one included.
+        """
+        self._workers = workers
         self._settings = settings
         self._journal = journal
         self._suspects = suspects or NoSuspects()
@@ -145,7 +151,7 @@ class Gateway:
 
     def _build_receivers(self) -> list[Receiver]:
         settings = self._settings
-        limits = settings.limits
+        limits = share(settings.limits, self._workers)
         budget = MemoryBudget(limits.memory)
         admission = Admission(
             limits.connections, limits.connections_per_client, loopback=limits.loopback
@@ -186,6 +192,7 @@ class Gateway:
         """Judge new mail by new settings; listeners, store and limits stay until a restart."""
         parts = await build_parts(settings, self._resolver, self._secrets, self._journal)
         self._settings, self._parts = settings, parts
+        follow(self.store, settings)
         self._node = describe(settings, configuration, self._node.started)
         self._intake = self._build_intake(parts)
         self.relay.policy = self._delivery(parts)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -11,6 +10,7 @@ from itertools import pairwise
 from gateway.check.filters import names_are_certain
 from gateway.configuration.reference import spelled
 from gateway.configuration.yaml_values import Sources
+from gateway.edge.share import worker_count
 from gateway.problems import Problem, Steps
 from gateway.reporting import signing_site
 from gateway.settings import NextHop, Settings, split_host_port
@@ -78,15 +78,19 @@ def limits(settings: Settings, sources: Sources, now: datetime) -> Iterator[Prob
     if own.message_size < SMALLEST and sources.sound(size):
         what = f"{spelled(own.message_size)} is less than every server must take (RFC 5321)"
         yield sources.problem(size, what, "write at least 64KB, such as 50MB")
-    elif own.memory < own.message_size:
+    elif own.memory // (count := worker_count(settings.workers)) < own.message_size:
         key = "memory" if sources.has(("limits", "memory")) else "message_size"
+        part = f"'memory' ({spelled(own.memory)})"
+        if count > 1:
+            part = f"each of {count} workers' part of 'memory' ({spelled(own.memory // count)})"
         what = (
-            f"'memory' ({spelled(own.memory)}) is less than 'message_size' "
-            f"({spelled(own.message_size)}), so a large message is put off for ever"
+            f"{part} is less than 'message_size' ({spelled(own.message_size)}), "
+            "so a large message is put off for ever"
         )
         mend = "let 'memory' be at least 'message_size', better ten times as much"
         other = "message_size" if key == "memory" else "memory"
-        yield from _contradiction(("limits", key), ("limits", other), what, mend, sources)
+        if sources.sound(("workers",)):
+            yield from _contradiction(("limits", key), ("limits", other), what, mend, sources)
     for less, more, why in (
         ("connections_per_client", "connections", "one client could take them all"),
         ("idle", "session", "the session ends before"),
@@ -114,7 +118,7 @@ def budgets(settings: Settings, sources: Sources, now: datetime) -> Iterator[Pro
 
 
 def workers(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
-    count = (os.cpu_count() or 1) if settings.workers == "auto" else settings.workers
+    count = worker_count(settings.workers)
     if is_shared(settings):
         return
     if count > MANY_WORKERS and sources.sound(("workers",), ("store",)):

@@ -19,6 +19,7 @@ from gateway.cli.common import NOT_WELL, config_option, config_path, read_config
 from gateway.configuration import Loaded, load
 from gateway.edge.clock import now
 from gateway.edge.logs import set_up
+from gateway.edge.share import worker_count
 from gateway.edge.slots import Slots, WorkerSlots
 from gateway.edge.supervisor import HOPELESS, supervise
 from gateway.intake import Suspects
@@ -44,7 +45,7 @@ def command(config: str | None) -> None:
     settings, warnings, digest = checked_or_exit(config)
     set_up(settings.log)
     tell(warnings, Journal())
-    workers = worker_count(settings)
+    workers = worker_count(settings.workers)
     folder = state_folder(settings)
     folder.mkdir(parents=True, exist_ok=True)
     slots = Slots(folder / "examining", release=gateway.__version__)
@@ -52,7 +53,7 @@ def command(config: str | None) -> None:
     def worker(index: int) -> int:
         watch = Watch(slots, slots.of(index))
         served = Served(settings, config_path(config), digest)
-        return run_worker(served, watch, shared=workers > 1)
+        return run_worker(served, watch, workers=workers)
 
     raise SystemExit(supervise(workers, worker, journal=Journal(), slots=slots))
 
@@ -104,14 +105,7 @@ class Watch:
         return self.own.examining(digest)
 
 
-def worker_count(settings: Settings) -> int:
-    """`auto` is one worker for each core this process may use."""
-    if settings.workers == "auto":
-        return len(os.sched_getaffinity(0))
-    return settings.workers
-
-
-def run_worker(served: Served, suspects: Suspects, *, shared: bool) -> int:
+def run_worker(served: Served, suspects: Suspects, *, workers: int) -> int:
     """One worker from start to drained; gives its exit status."""
     try:
         import uvloop
@@ -120,12 +114,14 @@ def run_worker(served: Served, suspects: Suspects, *, shared: bool) -> int:
     else:
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(serve(served, suspects, shared=shared))
+        return runner.run(serve(served, suspects, workers=workers))
 
 
-async def serve(begin: Served, suspects: Suspects, *, shared: bool) -> int:
+async def serve(begin: Served, suspects: Suspects, *, workers: int) -> int:
     journal = Journal(addresses=begin.settings.log.addresses)
-    served = Gateway(begin.settings, journal, suspects=suspects, configuration=begin.digest)
+    served = Gateway(
+        begin.settings, journal, suspects=suspects, configuration=begin.digest, workers=workers
+    )
     stop = asyncio.Event()
     reload = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -133,7 +129,7 @@ async def serve(begin: Served, suspects: Suspects, *, shared: bool) -> int:
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reload.set)
     try:
-        await served.start(reuse_port=shared)
+        await served.start(reuse_port=workers > 1)
     except UnreachableError as error:
         journal.trouble("start", error)
         return LATER

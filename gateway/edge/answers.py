@@ -6,7 +6,10 @@ from gateway.reply import Reply
 
 OK = Reply(250, "2.0.0", "Ok")
 BYE = Reply(221, "2.0.0", "Bye")
-HELP = Reply(214, "2.0.0", "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY STARTTLS QUIT: RFC 5321")
+HELP = Reply(214, "2.0.0", "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY QUIT: RFC 5321")
+HELP_WITH_TLS = Reply(
+    214, "2.0.0", "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY STARTTLS QUIT: RFC 5321"
+)
 READY_FOR_TLS = Reply(220, "2.0.0", "Ready to start TLS")
 CANNOT_VERIFY = Reply(252, "2.0.0", "Cannot verify, but will take the message and try")
 NO_MAIL_HERE = Reply(421, "4.7.0", "This is SMTP, closing the connection")

@@ -15,6 +15,7 @@ from gateway.edge.answers import (
     CANNOT_VERIFY,
     HELLO_FIRST,
     HELP,
+    HELP_WITH_TLS,
     LINE_TOO_LONG,
     NO_MAIL_HERE,
     NO_RECIPIENTS,
@@ -220,7 +221,8 @@ class Dialogue(Taker):
             self._wrong(BAD_PARAMETER)
 
     async def smtp_HELP(self, arg: str) -> None:  # noqa: N802
-        self._say(HELP)
+        offered = self._service.certificate is not None and not self._who.tls
+        self._say(HELP_WITH_TLS if offered else HELP)
 
     async def smtp_EXPN(self, arg: str) -> None:  # noqa: N802
         self._wrong(NOT_IMPLEMENTED)

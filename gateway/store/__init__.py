@@ -15,6 +15,7 @@ from typing import Literal, Protocol, TypeAlias
 from gateway.message import NO_WISHES, Arrival, Message, Octets, Wishes
 from gateway.plan import Call, DmarcRow, History, Letter, Plan
 from gateway.reply import Reply
+from gateway.settings import Acknowledgements
 
 State: TypeAlias = Literal[
     "queued", "active", "deferred", "held", "waiting", "relayed", "failed", "dropped", "unknown"
@@ -192,6 +193,15 @@ class Store(Protocol):
 
     remarks: list[str]
     """What the administrator should know of the opening."""
+
+    def follow(
+        self,
+        limits: Acknowledgements,
+        call_budget_periods: Mapping[str, timedelta],
+        sites: Mapping[str, str],
+    ) -> None:
+        """Go by another configuration from now on, as a reload brings it."""
+        ...
 
     async def recall(self, message: Message, now: datetime) -> History:
         """Who this is and what was said before. Reads only."""

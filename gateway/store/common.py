@@ -96,6 +96,15 @@ class CommonStore(ABC):
         self.remarks: list[str] = []
         """What the administrator should know of the opening."""
 
+    def follow(
+        self,
+        limits: Acknowledgements,
+        call_budget_periods: Mapping[str, timedelta],
+        sites: Mapping[str, str],
+    ) -> None:
+        rules = Rules.of(limits, call_budget_periods, sites)
+        self._limits, self._terms = rules.limits, rules.terms
+
     # --- what stores differ in ---
 
     @abstractmethod

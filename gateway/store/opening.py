@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from gateway.settings import Settings
@@ -35,12 +36,24 @@ def exists(settings: Settings) -> bool:
     return is_shared(settings) or store_path(settings).exists()
 
 
+def follow(store: Store, settings: Settings) -> None:
+    """A reload: the store's limits, budgets and sites are those of the new settings."""
+    store.follow(settings.acknowledgements, _periods(settings), _sites(settings))
+
+
+def _periods(settings: Settings) -> dict[str, timedelta]:
+    return {site.site: site.calls.budget.period for site in settings.sites}
+
+
+def _sites(settings: Settings) -> dict[str, str]:
+    return {domain: site.site for site in settings.sites for domain in site.domains}
+
+
 async def open_store(settings: Settings) -> Store:
     """Raises StoreError when it cannot be had, UnreachableError when later it may."""
     folder = state_folder(settings)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    periods = {site.site: site.calls.budget.period for site in settings.sites}
-    sites = {domain: site.site for site in settings.sites for domain in site.domains}
+    periods, sites = _periods(settings), _sites(settings)
     if is_shared(settings):
         try:
             from gateway.store.postgres import PostgresStore

@@ -265,6 +265,20 @@ async def test_reload_swaps_the_rules_for_new_mail(run, letter):
     assert [header(mail, "X-Gateway-Rule") for mail in mails] == ["rest", "renamed"]
 
 
+async def test_reload_tells_the_store_of_sites_limits_and_budgets(run):
+    async with run(filters=PLAIN) as running:
+        shop = SHOP.replace("domains: [", "domains: [added.example, ")
+        shop = shop.replace("calls: {", "calls: {budget: 3 per hour, ")
+        (running.folder / "shop.yaml").write_text(shop)
+        main = running.config.read_text() + "acknowledgements: {per_author: 7m}\n"
+        running.config.write_text(main)
+        await running.gateway.reload(settings_of(running.config))
+        terms = running.gateway.store._terms
+    assert terms.sites["added.example"] == "shop"
+    assert terms.budgets["shop"] == 3600 * 10**6
+    assert terms.per_author == 7 * 60 * 10**6
+
+
 async def test_hidden_events_hold_no_words_of_the_letter(run, letter):
     secret = "zanzibar"
     async with run(filters=PLAIN) as running:
