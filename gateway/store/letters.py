@@ -49,12 +49,10 @@ def set_states(
 
 _CHANGE = (
     "UPDATE letters SET state = ?, due = ?, some_held = ?, why = ?, lease = '', wish = '', "
-    "pressed = 0{more} WHERE number = ?{only} RETURNING answers, one_to_one"
+    "pressed = 0{} WHERE number = ?"
 )
-_CHANGE_STATE = _CHANGE.format(more="", only="")
-_END_ATTEMPT = _CHANGE.format(
-    more=", attempts = attempts + 1, strikes = 0, backlog = 1", only=" AND lease = ?"
-)
+_CHANGE_STATE = _CHANGE.format("") + " RETURNING answers, one_to_one"
+_END_ATTEMPT = _CHANGE.format(", attempts = attempts + 1, strikes = 0, backlog = 1")
 
 
 def write_letter(
@@ -65,21 +63,20 @@ def write_letter(
     *,
     due: int,
     why: str,
-    lease: str | None = None,
+    attempted: tuple[int, bool] | None = None,
 ) -> str:
     """The letter's row and its share of the sums, as its recipients change; gives its state.
 
-    With `lease` this ends an attempt; if that lease is lost nothing changes and '' comes back.
+    `attempted`, which is what it answers for and whether one to one, says that an attempt ended.
     """
     state = letter_state(after)
     values = (state, due if state in OWED else None, int("held" in after), why, number)
-    if lease is None:
-        row = tx.db.execute(_CHANGE_STATE, values).fetchone()
+    if attempted is None:
+        answers, one_to_one = tx.db.execute(_CHANGE_STATE, values).fetchone()
     else:
-        row = tx.db.execute(_END_ATTEMPT, (*values, lease)).fetchone()
-    if row is None:
-        return ""
-    change(tx.counts, row[0], bool(row[1]), before, after)
+        tx.db.execute(_END_ATTEMPT, values)
+        answers, one_to_one = attempted
+    change(tx.counts, answers, bool(one_to_one), before, after)
     return state
 
 

@@ -23,6 +23,9 @@ class _Leased:
     message: int
     wish: str
     why: str
+    answers: int
+    one_to_one: int
+    waited_for: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +38,19 @@ class _Recipient:
 
 def settle(tx: Transaction, job: Job, settlement: Settlement, now: int) -> bool:
     """Write the outcomes of one attempt; False, and nothing changed, if the lease was lost."""
-    row = tx.db.execute(
-        "SELECT number, message, wish, why FROM letters "
-        "WHERE id = ? AND lease = ? AND state = 'active'/*pg FOR UPDATE*/",
+    rows = tx.db.execute(
+        "SELECT l.number, l.message, l.wish, l.why, l.answers, l.one_to_one, "
+        "EXISTS (SELECT 1 FROM letters w WHERE w.waits_for = l.id AND w.state = 'waiting'), "
+        "r.position, r.address, r.state "
+        "FROM letters l JOIN recipients r ON r.letter = l.number "
+        "WHERE l.id = ? AND l.lease = ? AND l.state = 'active' ORDER BY r.position"
+        "/*pg FOR UPDATE OF l*/",
         (job.letter_id, job.lease),
-    ).fetchone()
-    if row is None:
+    ).fetchall()
+    if not rows:
         return False
-    leased = _Leased(*row)
-    recipients = _after(tx, job, settlement, leased)
+    leased = _Leased(*rows[0][:7])
+    recipients = _after(job, settlement, leased, [row[7:] for row in rows])
     after = [recipient.after for recipient in recipients]
     state = write_letter(
         tx,
@@ -52,13 +59,11 @@ def settle(tx: Transaction, job: Job, settlement: Settlement, now: int) -> bool:
         after,
         due=now if settlement.retry_at is None else micros(settlement.retry_at),
         why=_why(settlement, leased, after),
-        lease=job.lease,
+        attempted=(leased.answers, bool(leased.one_to_one)),
     )
-    if not state:
-        return False
     _write_recipients(tx, leased, recipients, now)
     _tell(tx, job, settlement, now)
-    if job.kind == "letter":
+    if job.kind == "letter" and leased.waited_for:
         if any(outcome.result == "relayed" for outcome in settlement.outcomes):
             wake_waiting(tx, job.letter_id, now)
         elif state not in OWED:
@@ -93,14 +98,13 @@ def give_back_all(tx: Transaction, leases: Sequence[str], now: int) -> None:
             give_back(tx, letter_id, lease, now)
 
 
-def _after(tx: Transaction, job: Job, settlement: Settlement, leased: _Leased) -> list[_Recipient]:
+def _after(
+    job: Job, settlement: Settlement, leased: _Leased, rows: Sequence[tuple[int, str, str]]
+) -> list[_Recipient]:
     """All recipients of the letter, with what they are after this attempt."""
     told = {outcome.recipient: outcome for outcome in settlement.outcomes}
     found = []
-    for position, address, state in tx.db.execute(
-        "SELECT position, address, state FROM recipients WHERE letter = ? ORDER BY position",
-        (leased.number,),
-    ):
+    for position, address, state in rows:
         outcome = told.get(address)
         after = _state_after(job, outcome, settlement, leased.wish) if state in OWED else state
         found.append(_Recipient(position, state, after, outcome))
