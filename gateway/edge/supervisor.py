@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gateway.edge.pulse import Pulse
 from gateway.edge.slots import Slots
 from gateway.journal import Journal
 
@@ -51,17 +52,19 @@ def supervise(
     *,
     journal: Journal,
     slots: Slots | None = None,
+    pulse: Pulse | None = None,
     kill_after: float = 90.0,
 ) -> int:
     """Run workers until SIGTERM or SIGINT; gives the exit status for the whole.
 
     SIGTERM is passed on and means drain: each worker ends by itself, or is killed after
-    `kill_after` seconds or at a second SIGTERM. SIGHUP is passed on and means reload. Call it
-    before any thread, event loop, socket or database is opened; `run_worker` opens its own.
+    `kill_after` seconds or at a second SIGTERM. SIGHUP is passed on and means reload. With `pulse`
+    a worker that stops beating is killed, and what it was examining counted. Call it before any
+    thread, event loop, socket or database is opened; `run_worker` opens its own.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     try:
-        return Supervisor(workers, run_worker, journal, slots, kill_after).run()
+        return Supervisor(workers, run_worker, journal, slots, pulse, kill_after).run()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -73,12 +76,15 @@ class Supervisor:
         run_worker: RunWorker,
         journal: Journal,
         slots: Slots | None,
+        pulse: Pulse | None,
         kill_after: float,
     ) -> None:
         self._workers = [Worker(index) for index in range(workers)]
         self._run_worker = run_worker
         self._journal = journal
         self._slots = slots
+        self._pulse = pulse
+        self._look_at = time.monotonic()
         self._kill_after = kill_after
         self._stopping = False
         self._kill_at = float("inf")
@@ -93,6 +99,9 @@ class Supervisor:
             if now >= self._kill_at:
                 self._send(signal.SIGKILL)
                 self._kill_at = float("inf")
+            if self._pulse and now >= self._look_at:
+                self._look_at = now + self._pulse.look
+                self._look(self._pulse)
             if not self._stopping:
                 for worker in self._workers:
                     if not worker.pid and now >= worker.due:
@@ -106,11 +115,20 @@ class Supervisor:
         for worker in self._running():
             os.kill(worker.pid, number)  # not reaped yet, so the pid is still theirs
 
+    def _look(self, pulse: Pulse) -> None:
+        """Kill who is stuck; what follows is what follows any death."""
+        for worker in self._running():
+            if pulse.stuck(worker.index):
+                self._journal.alert("worker stuck", worker=worker.index, pid=worker.pid)
+                os.kill(worker.pid, signal.SIGKILL)
+
     # --- waiting -------------------------------------------------------------------------------
 
     def _wait(self, now: float) -> None:
         """Sleep until a signal comes, a worker is due, or patience ends."""
         moments = [self._kill_at]
+        if self._pulse:
+            moments.append(self._look_at)
         if not self._stopping:
             moments += [worker.due for worker in self._workers if not worker.pid]
         seconds = min(max(min(moments) - now, 0.0), 3600.0)
@@ -139,6 +157,8 @@ class Supervisor:
         sys.stdout.flush()
         sys.stderr.flush()
         supervisor = os.getpid()
+        if self._pulse:
+            self._pulse.begin(worker.index)
         pid = os.fork()
         if pid == 0:
             if self._slots:

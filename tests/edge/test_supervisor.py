@@ -18,11 +18,13 @@ from queue import Empty, Queue
 
 import pytest
 
+from gateway.edge.pulse import ENOUGH, Pulse
 from gateway.edge.slots import SLOTS, SUSPECTS, Slots
 
 PREAMBLE = '''
 import os, signal, sys, time
 from pathlib import Path
+from gateway.edge.pulse import ENOUGH, Pulse
 from gateway.edge.slots import Slots
 from gateway.edge.supervisor import HOPELESS, supervise
 from gateway.journal import Journal
@@ -348,3 +350,63 @@ class TestSlots:
         with pytest.raises(ValueError, match="64"):
             slots.of(64)
         slots.close()
+
+
+STUCK = """
+from gateway.edge import pulse as module
+from gateway.edge.pulse import Pulse
+import asyncio
+Pulse.look = 0.05
+pulse = Pulse(2)
+slots = Slots(folder / "slots", release="1")
+bad = b"x" * 32
+
+def worker(index):
+    async def serve():
+        beating = asyncio.create_task(pulse.go_on(index))
+        await asyncio.sleep(0.05)
+        tell("ready", index, os.getpid())
+        if index == 1 and not slots.suspect(bad):
+            with slots.of(index).examining(bad):
+                time.sleep(10_000)  # nothing turns any more
+        await asyncio.sleep(10_000)
+    module.BEAT = 0.02
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    asyncio.run(serve())
+
+sys.exit(supervise(2, worker, journal=journal, slots=slots, pulse=pulse))
+"""
+
+
+def test_one_that_is_stuck_is_killed_and_its_content_found_out(run):
+    running = run(STUCK)
+    pids = ready_pids(running)
+    for _ in range(2):
+        stuck = running.wait_for("alert")[1]
+        assert (stuck["what"], stuck["worker"]) == ("worker stuck", 1)
+        died = running.wait_for("alert")[1]
+        assert died == {"what": "worker died", "worker": 1, "status": -9, "examining": 1}
+        running.wait_for("ready", 1)
+    assert running.quiet("alert", seconds=2)  # the third time it is not looked into
+    os.kill(pids[0], 0)
+    running.signal(signal.SIGTERM)
+    assert running.end() == 0
+
+
+class TestPulse:
+    def test_who_beats_is_not_stuck(self):
+        pulse = Pulse(2)
+        for _ in range(3 * ENOUGH):
+            pulse.beat(0)
+            assert not pulse.stuck(0)
+
+    def test_who_has_not_begun_may_take_its_time(self):
+        pulse = Pulse(2)
+        assert not any(pulse.stuck(1) for _ in range(3 * ENOUGH))
+
+    def test_who_stops_is_stuck_after_so_many_looks_and_not_once_begun_anew(self):
+        pulse = Pulse(2)
+        pulse.beat(1)
+        assert [pulse.stuck(1) for _ in range(ENOUGH + 1)] == [False] * ENOUGH + [True]
+        pulse.begin(1)
+        assert not pulse.stuck(1)

@@ -1,11 +1,20 @@
-"""Faults put into the gateway on purpose: a harness that does not find them proves nothing."""
+"""Faults put into the gateway on purpose.
+
+Lies: a harness that does not find them proves nothing. Weaknesses: content that a worker dies of,
+as some defect of tomorrow will make it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import time
 from typing import Any
 
+from gateway.edge.pulse import Pulse
 from gateway.edge.smtp_session import Session
+from gateway.pipeline import Pipeline
 from gateway.store.sqlite import SqliteStore
 
 _background: set[asyncio.Task[Any]] = set()
@@ -40,7 +49,30 @@ def _twice(kind: str) -> None:
     Session.deliver = again  # type: ignore[method-assign]
 
 
+def die_of_content() -> None:
+    """Kill or stall the worker that examines or delivers certain words."""
+    examine, deliver = Pipeline.examine, Session.deliver
+
+    async def examining(self: Pipeline, message: Any) -> Any:
+        content = bytes(message.arrival.content[:])
+        if b"KILLS ITS READER" in content:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if b"STALLS ITS READER" in content:
+            time.sleep(10_000)  # noqa: ASYNC251 - that is the weakness
+        return await examine(self, message)
+
+    async def delivering(self: Session, job: Any, progress: Any) -> Any:
+        if b"KILLS ITS CARRIER" in bytes(job.content[:]):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return await deliver(self, job, progress)
+
+    Pipeline.examine = examining  # type: ignore[method-assign]
+    Session.deliver = delivering  # type: ignore[method-assign]
+    Pulse.look = 0.25
+
+
 LIES = {
+    "die of content": die_of_content,
     "promise early": promise_early,
     "deliver twice": lambda: _twice("letter"),
     "acknowledge twice": lambda: _twice("acknowledgement"),
