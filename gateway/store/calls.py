@@ -33,7 +33,7 @@ def keep_call(tx: Transaction, call: Call, now: int) -> str:
     contact = safe(call.contact.lower())
     row = tx.db.execute(
         "SELECT id, orders, questions, phrases, phone, extension, due FROM calls "
-        "WHERE contact = ? AND site = ? AND proven = ? AND state = 'open'",
+        "WHERE contact = ? AND site = ? AND proven = ? AND state = 'open'/*pg FOR UPDATE*/",
         (contact, call.site, int(call.proven)),
     ).fetchone()
     if row is None:

@@ -11,7 +11,7 @@ from gateway.message import NO_WISHES, Arrival, Wishes
 from gateway.plan import Letter
 from gateway.store.bodies import INLINE
 from gateway.store.counts import tally
-from gateway.store.notes import note
+from gateway.store.notes import alert, note
 from gateway.store.sql import Connection, Transaction, micros, safe, span
 
 RAW_HOP = ""
@@ -184,6 +184,7 @@ def insert_raw(tx: Transaction, arrival: Arrival, why: str) -> None:
         hold=why or "kept as it came",
     )
     insert_letters(tx, kept, arrival.queue_id, (letter,), kept.time)
+    alert(tx, arrival.queue_id, kept.time, f"{letter.id} is held: {letter.hold}")
     tx.counts["accepted"] += len(recipients)
 
 

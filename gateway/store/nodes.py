@@ -92,7 +92,7 @@ class Watch:
         """Those that must be taken for dead; `is_dead` knows of processes of this machine."""
         seen = {}
         for owner, count in beats.items():
-            before, times = self._seen.get(owner, (count, 0))
+            before, times = self._seen.get(owner, (-1, 0))
             seen[owner] = (count, times + 1 if count == before else 0)
         self._seen = seen
         return [
