@@ -5,6 +5,7 @@ It uses the same parse, filters, routes and stamp as the running gateway.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,12 +17,14 @@ from time import perf_counter
 from typing import Any
 
 from gateway.addresses import mailboxes
+from gateway.explain import mbox
 from gateway.explain.explanation import Explained, explain
 from gateway.journal import Journal
 from gateway.message import Arrival, Envelope, Message, Session
 from gateway.parse import parse
 from gateway.parts import Parts, build_parts, resolver_of, secrets_of
 from gateway.plan import History
+from gateway.reply import Reply
 from gateway.routing.router import Case
 from gateway.settings import Settings
 from gateway.store import Store
@@ -35,24 +38,47 @@ NO_SECRET = (b"explain",)
 
 
 def read_request(asked: Mapping[str, Any], folder: Path, now: datetime) -> Arrival | str:
-    """One request of `--batch`, paths relative to `folder`; a text says why it cannot be read.
+    """The first letter of one request; a text says why there is none."""
+    found = read_requests(asked, folder, now)
+    return found if isinstance(found, str) else found[0]
 
-    What is not stated is taken from the message's own Return-Path, Received and To.
+
+def read_requests(asked: Mapping[str, Any], folder: Path, now: datetime) -> list[Arrival] | str:
+    """The letters of one request of `--batch`, several when its file is an mbox.
+
+    Paths are relative to `folder`; a text says why it cannot be read. What is not stated is taken
+    from the message's own Return-Path, Received and To.
     """
     path = asked.get("path")
     if not isinstance(path, str):
         return "the request names no path"
+    wrong = misstated(asked)
+    if wrong:
+        return f"{wrong[0]}: {wrong[1]}"
     try:
         octets = _octets(folder / path)
     except (OSError, ValueError) as error:
         return f"cannot be read: {getattr(error, 'strerror', None) or error}"
     at = asked.get("now")
-    try:
-        time = datetime.fromisoformat(at) if isinstance(at, str) else now
-    except ValueError:
-        return "now: not an ISO 8601 time"
+    time = now if at is None else datetime.fromisoformat(at)
     time = time if time.tzinfo else time.replace(tzinfo=UTC)
-    return _arrival(with_crlf(octets), asked, time)
+    return [_arrival(with_crlf(letter), asked, time) for letter in mbox.letters(octets)]
+
+
+def misstated(asked: Mapping[str, Any]) -> tuple[str, str] | None:
+    """What is stated and cannot be meant: its name, and what is wrong with it."""
+    at, client_ip = asked.get("now"), asked.get("client_ip")
+    try:
+        if at is not None:
+            datetime.fromisoformat(at)
+    except (ValueError, TypeError):
+        return "now", "not an ISO 8601 time, such as 2026-11-23T14:30:00+01:00"
+    try:
+        if client_ip not in (None, ""):
+            ipaddress.ip_address(client_ip if isinstance(client_ip, str) else "")
+    except ValueError:
+        return "client_ip", "not an IP address, such as 192.0.2.7 or 2001:db8::7"
+    return None
 
 
 def _octets(path: Path) -> bytes:
@@ -175,10 +201,10 @@ class Examiner:
         )
         return explain(explained, parts.stamper)
 
-    def _known_recipients(self, arrival: Arrival) -> tuple[Arrival, tuple[str, ...]]:
-        """Those we take mail for stay on the envelope; the others are told apart."""
+    def _known_recipients(self, arrival: Arrival) -> tuple[Arrival, dict[str, Reply]]:
+        """Those we take mail for stay on the envelope; the others are told with their refusal."""
         refusal = self._parts.router.recipients.refusal
         everyone = arrival.envelope.recipients
         known = tuple(recipient for recipient in everyone if refusal(recipient) is None)
-        unknown = tuple(recipient for recipient in everyone if recipient not in known)
+        unknown = {each: reply for each in everyone if (reply := refusal(each)) is not None}
         return replace(arrival, envelope=replace(arrival.envelope, recipients=known)), unknown

@@ -9,7 +9,7 @@ import asyncio
 import json
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from gateway.cli.common import config_option, load_or_exit
-from gateway.examiner import Examiner, read_request
+from gateway.examiner import Examiner, misstated, read_requests
 from gateway.explain.lines import lines
 from gateway.message import Arrival
 from gateway.settings import Settings
+from gateway.show import terminal
 from gateway.store import Store
 
 WINDOW = 16
@@ -56,6 +57,10 @@ def command(
     """What is found in a message, what would happen to it, and why."""
     if bool(batch) == bool(messages):
         raise click.UsageError("name messages, or a file of requests with --batch")
+    wrong = misstated({"client_ip": client_ip, "now": now})
+    if wrong:
+        option = f"--{wrong[0].replace('_', '-')}"
+        raise click.BadParameter(wrong[1], param_hint=option)
     settings = load_or_exit(config)
     if batch:
         requests = _batch_requests(Path(batch))
@@ -82,57 +87,85 @@ async def _explain_some(
 ) -> int:
     failed = 0
     now = datetime.now(UTC)
-    kept = not all(map(is_file, messages))
+    kept = not all(map(is_path, messages))
     async with Examiner.open(settings, now, history=history, kept=kept) as examiner:
         for name in messages:
-            request = await _request(name, given, examiner.store)
-            found = await _found(examiner, request)
-            if "error" in found:
-                failed, found = failed + 1, {"path": name, **found}
-            if as_json:
-                _print(found)
-            elif "error" in found:
-                click.echo(f"{name}: {found['error']}", err=True)
-            else:
-                console = Console(highlight=False)
-                for line in lines(found):
-                    console.print(line, soft_wrap=True)
+            asked = await _requests(name, given, examiner.store)
+            several: Sequence[Arrival | str] = [asked] if isinstance(asked, str) else asked
+            for number, request in enumerate(several, 1):
+                found = await _found(examiner, request)
+                failed += "error" in found
+                _show(found, name, (number, len(several)), as_json=as_json)
     return 1 if failed else 0
 
 
-async def _request(name: str, given: dict[str, Any], store: Store | None) -> Arrival | str:
+def _show(found: dict[str, Any], name: str, place: tuple[int, int], *, as_json: bool) -> None:
+    """One letter; of an mbox also which of how many."""
+    number, count = place
+    which = f", letter {number} of {count}" if count > 1 else ""
+    if as_json:
+        path = {"path": name} if "error" in found else {}
+        _print({**path, **found, **_letter(number, count)})
+    elif "error" in found:
+        click.echo(f"{terminal(name)}{which}: {found['error']}", err=True)
+    else:
+        console = Console(highlight=False)
+        if which:
+            console.print(f"{terminal(name)}{which}", soft_wrap=True)
+        for line in lines(found):
+            console.print(line, soft_wrap=True)
+
+
+def _letter(number: int, count: int) -> dict[str, Any]:
+    return {"letter": {"number": number, "of": count}} if count > 1 else {}
+
+
+async def _requests(name: str, given: dict[str, Any], store: Store | None) -> list[Arrival] | str:
     """From a file, or from what the store keeps under a queue id; a text says what is wrong."""
-    if is_file(name):
-        return read_request({**given, "path": name}, Path(), datetime.now(UTC))
+    if is_path(name):
+        return read_requests({**given, "path": name}, Path(), datetime.now(UTC))
     arrival = await store.original(name.partition(".")[0]) if store else None
     if arrival is None:
         return "neither a file nor a queue id that is kept here"
-    return arrival
+    return [arrival]
 
 
-def is_file(name: str) -> bool:
-    return Path(name).is_file()
+def is_path(name: str) -> bool:
+    """Whatever stands in the file system is no queue id, also a folder."""
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):
+        return False
 
 
-def _batch_requests(path: Path) -> Iterator[tuple[Any, Arrival | str]]:
-    """Each line's own `id` and what it asks; a line that cannot be read gives its error."""
+def _batch_requests(path: Path) -> Iterator[tuple[dict[str, Any], Arrival | str]]:
+    """What each line adds to its answer, and what it asks; one that cannot be read, its error."""
     with path.open("rb") as lines_:
         for line in lines_:
-            if not line.strip():
-                continue
-            try:
-                asked = orjson.loads(line)
-            except orjson.JSONDecodeError:
-                yield None, "not a JSON object"
-                continue
-            if not isinstance(asked, dict):
-                yield None, "not a JSON object"
-                continue
-            yield asked.get("id"), read_request(asked, path.parent, datetime.now(UTC))
+            if line.strip():
+                yield _batch_request(line, path.parent)
+
+
+def _batch_request(line: bytes, folder: Path) -> tuple[dict[str, Any], Arrival | str]:
+    """One answer a line: of an mbox that of the letter asked for (`letter`), else of the first."""
+    try:
+        asked = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return {}, "not a JSON object"
+    if not isinstance(asked, dict):
+        return {}, "not a JSON object"
+    added = {"id": asked["id"]} if asked.get("id") is not None else {}
+    found = read_requests(asked, folder, datetime.now(UTC))
+    if isinstance(found, str):
+        return added, found
+    number = asked.get("letter", 1)
+    if not isinstance(number, int) or not 1 <= number <= len(found):
+        return added, f"letter: the file has {len(found)}"
+    return {**added, **_letter(number, len(found))}, found[number - 1]
 
 
 async def _explain_batch(
-    settings: Settings, requests: Iterator[tuple[Any, Arrival | str]], *, history: bool
+    settings: Settings, requests: Iterator[tuple[dict[str, Any], Arrival | str]], *, history: bool
 ) -> int:
     async with Examiner.open(settings, datetime.now(UTC), history=history) as examiner:
         with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
@@ -144,7 +177,7 @@ async def _explain_batch(
 
 
 async def _in_order(
-    examiner: Examiner, requests: Iterator[tuple[Any, Arrival | str]]
+    examiner: Examiner, requests: Iterator[tuple[dict[str, Any], Arrival | str]]
 ) -> AsyncIterator[dict[str, Any]]:
     """Answers in the order of the requests, a window of them under way at a time.
 
@@ -170,9 +203,10 @@ async def _in_order(
             yield window.popleft().result()
 
 
-async def _answer(examiner: Examiner, given_id: Any, request: Arrival | str) -> dict[str, Any]:
-    found = await _found(examiner, request)
-    return found if given_id is None else {**found, "id": given_id}
+async def _answer(
+    examiner: Examiner, added: dict[str, Any], request: Arrival | str
+) -> dict[str, Any]:
+    return {**await _found(examiner, request), **added}
 
 
 async def _found(examiner: Examiner, request: Arrival | str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from gateway.message import Address, Message
 from gateway.plan import Acknowledgement, CallPlan, Group, History, Plan
+from gateway.reply import Reply
 from gateway.stamp import Stamper, stamp_time
 from gateway.text import read
 from gateway.verdict import JSON, Decision, Verdict, Verdicts
@@ -30,8 +31,8 @@ class Explained:
     """The same."""
     recipients: Sequence[str]
     """Everyone that was asked about, in that order."""
-    unknown: Sequence[str]
-    """Those of them nobody here has."""
+    unknown: Mapping[str, Reply]
+    """Those of them that are refused at RCPT, and how."""
     history: History
     seconds: Mapping[str, float]
 
@@ -169,7 +170,9 @@ def _call(call: CallPlan) -> JSON:
 
 def _routes(explained: Explained, stamper: Stamper) -> list[JSON]:
     """In the order of the recipients."""
-    found: dict[str, JSON] = {name: _unknown(name) for name in explained.unknown}
+    found: dict[str, JSON] = {
+        name: _unknown(name, reply, explained) for name, reply in explained.unknown.items()
+    }
     for group in explained.plan.groups:
         for recipient in group.recipients:
             found[recipient] = _route(group, recipient, explained, stamper)
@@ -193,7 +196,8 @@ def _route(group: Group, recipient: str, explained: Explained, stamper: Stamper)
     }
 
 
-def _unknown(recipient: str) -> JSON:
+def _unknown(recipient: str, reply: Reply, explained: Explained) -> JSON:
+    """Whom we take no mail for; what was found in the letter is told all the same."""
     return {
         "recipient": recipient,
         "site": None,
@@ -202,6 +206,12 @@ def _unknown(recipient: str) -> JSON:
         "deliver_to": [],
         "tags": [],
         "action": "refuse",
+        "reply": str(reply),
+        "spam": explained.decision.spam,
+        "tone": explained.decision.tone,
+        "call": _call(explained.call),
+        "acknowledgement": _acknowledgement(Acknowledgement()),
+        "headers": [],
     }
 
 

@@ -83,7 +83,7 @@ def _routes(found: Found) -> Iterator[str]:
     for route in found["routes"]:
         recipient = terminal(route["recipient"])
         if route["site"] is None:
-            yield f"  {recipient}: no such mailbox here, refused at RCPT"
+            yield f"  {recipient}: refused at RCPT with {terminal(route['reply'])}"
             continue
         to = ", ".join(map(terminal, route["deliver_to"]))
         tags = f"; tags {', '.join(route['tags'])}" if route["tags"] else ""

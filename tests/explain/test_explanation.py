@@ -94,7 +94,8 @@ async def test_of_a_letter_to_nobody_all_is_found_and_nothing_follows():
     assert (found["call"]["wanted"], found["call"]["due"]) == (False, None)
     assert found["acknowledgement"]["send"] is False
     (route,) = found["routes"]
-    assert set(route) == ROUTE
+    assert set(route) == FULL_ROUTE | {"reply"}
+    assert route["reply"].startswith("550 5.")
 
 
 async def test_facts_and_what_is_asked_do_not_hang_on_the_policy():

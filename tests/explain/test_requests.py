@@ -12,6 +12,7 @@ from support.planning import LETTER, NOW
 
 from gateway.cli.explain import _answer, _batch_requests, _print
 from gateway.examiner import read_request, with_crlf
+from gateway.explain.mbox import letters
 
 TRACED = (
     b"Return-Path: <bounce@author.example>\r\n"
@@ -69,6 +70,9 @@ def test_the_null_path_can_be_read(tmp_path):
         ({"path": "."}, "cannot be read"),
         ({"path": "nul\0"}, "cannot be read"),
         ({"path": "a.eml", "now": "yesterday"}, "now: not an ISO 8601 time"),
+        ({"path": "a.eml", "now": 5}, "now: not an ISO 8601 time"),
+        ({"path": "a.eml", "client_ip": "192.0.2"}, "client_ip: not an IP address"),
+        ({"path": "a.eml", "client_ip": 7}, "client_ip: not an IP address"),
     ],
 )
 def test_what_cannot_be_read_is_told(tmp_path, asked, error):
@@ -103,7 +107,7 @@ def test_a_batch_reads_every_line(tmp_path):
     lines = [b'{"path": "a.eml", "id": [1]}', b"", b"[1]", b"\xff", b'{"path": "b.eml", "id": 0}']
     (tmp_path / "r.jsonl").write_bytes(b"\n".join(lines))
     found = list(_batch_requests(tmp_path / "r.jsonl"))
-    assert [id_ for id_, _ in found] == [[1], None, None, 0]
+    assert [added for added, _ in found] == [{"id": [1]}, {}, {}, {"id": 0}]
     assert [isinstance(request, str) for _, request in found] == [False, True, True, True]
 
 
@@ -113,10 +117,52 @@ class Breaking:
 
 
 async def test_a_message_that_breaks_us_stops_no_batch(tmp_path):
-    found = await _answer(Breaking(), 7, request(tmp_path, LETTER))
+    found = await _answer(Breaking(), {"id": 7}, request(tmp_path, LETTER))
     assert found == {"error": "cannot be explained: OverflowError", "id": 7}
 
 
 def test_what_is_no_utf_8_is_still_printed(capfdbinary):
     _print({"helo": "\udcff"})
     assert json.loads(capfdbinary.readouterr().out) == {"helo": "\udcff"}
+
+
+MBOX = b"""\
+From a@b.example Mon Jan  5 09:30:00 2026
+Subject: one
+
+>From here on
+From now on nothing is as it was.
+
+From here to there 2026
+
+From c@d.example Tue Jan  6 09:30:00 2026
+Subject: two
+
+b
+"""
+
+
+def test_every_letter_of_an_mbox_is_found():
+    first, second = letters(MBOX)
+    assert first.startswith(b"Subject: one\n\nFrom here on\nFrom now on")
+    assert first.endswith(b"From here to there 2026\n")
+    assert second == b"Subject: two\n\nb\n"
+    assert letters(MBOX.replace(b"\n", b"\r\n"))[1] == b"Subject: two\r\n\r\nb\r\n"
+
+
+@given(st.binary(max_size=300))
+def test_any_other_file_is_one_letter_as_it_is(octets):
+    if not octets.startswith(b"From "):
+        assert letters(octets) == [octets]
+
+
+def test_a_batch_says_which_letter_of_an_mbox_it_shows(tmp_path):
+    (tmp_path / "m").write_bytes(MBOX)
+    (tmp_path / "r.jsonl").write_text(
+        '{"path": "m"}\n{"path": "m", "letter": 2, "id": 5}\n{"path": "m", "letter": 3}\n'
+    )
+    first, second, third = _batch_requests(tmp_path / "r.jsonl")
+    assert first[0] == {"letter": {"number": 1, "of": 2}}
+    assert second[0] == {"id": 5, "letter": {"number": 2, "of": 2}}
+    assert second[1].content.startswith(b"Subject: two\r\n")
+    assert third == ({}, "letter: the file has 2")
