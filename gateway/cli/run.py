@@ -19,10 +19,10 @@ from gateway.cli.common import NOT_WELL, config_option, config_path, read_config
 from gateway.configuration import Loaded, load
 from gateway.edge.clock import now
 from gateway.edge.logs import set_up
+from gateway.edge.pulse import Pulse
 from gateway.edge.share import worker_count
 from gateway.edge.slots import Slots, WorkerSlots
 from gateway.edge.supervisor import HOPELESS, supervise
-from gateway.intake import Suspects
 from gateway.journal import Journal
 from gateway.node import files_digest
 from gateway.problems import Problem
@@ -49,13 +49,14 @@ def command(config: str | None) -> None:
     folder = state_folder(settings)
     folder.mkdir(parents=True, exist_ok=True)
     slots = Slots(folder / "examining", release=gateway.__version__)
+    pulse = Pulse(workers)
 
     def worker(index: int) -> int:
-        watch = Watch(slots, slots.of(index))
+        watch = Watch(slots, slots.of(index), pulse, index)
         served = Served(settings, config_path(config), digest)
         return run_worker(served, watch, workers=workers)
 
-    raise SystemExit(supervise(workers, worker, journal=Journal(), slots=slots))
+    raise SystemExit(supervise(workers, worker, journal=Journal(), slots=slots, pulse=pulse))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +94,18 @@ def tell(problems: Sequence[Problem], journal: Journal) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """One worker's view of the content that stood under examination when workers died."""
+    """One worker's view of the content that stood under examination when workers died.
+
+    And how it shows that it is alive itself.
+    """
 
     slots: Slots
     own: WorkerSlots
+    pulse: Pulse
+    index: int
+
+    async def beat(self) -> None:
+        await self.pulse.go_on(self.index)
 
     def suspect(self, digest: bytes) -> bool:
         return self.slots.suspect(digest)
@@ -105,7 +114,7 @@ class Watch:
         return self.own.examining(digest)
 
 
-def run_worker(served: Served, suspects: Suspects, *, workers: int) -> int:
+def run_worker(served: Served, watch: Watch, *, workers: int) -> int:
     """One worker from start to drained; gives its exit status."""
     try:
         import uvloop
@@ -114,13 +123,13 @@ def run_worker(served: Served, suspects: Suspects, *, workers: int) -> int:
     else:
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(serve(served, suspects, workers=workers))
+        return runner.run(serve(served, watch, workers=workers))
 
 
-async def serve(begin: Served, suspects: Suspects, *, workers: int) -> int:
+async def serve(begin: Served, watch: Watch, *, workers: int) -> int:
     journal = Journal(addresses=begin.settings.log.addresses)
     served = Gateway(
-        begin.settings, journal, suspects=suspects, configuration=begin.digest, workers=workers
+        begin.settings, journal, suspects=watch, configuration=begin.digest, workers=workers
     )
     stop = asyncio.Event()
     reload = asyncio.Event()
@@ -136,10 +145,12 @@ async def serve(begin: Served, suspects: Suspects, *, workers: int) -> int:
     except (OSError, ValueError, StoreError) as error:
         journal.trouble("start", error)
         return HOPELESS
+    beating = asyncio.create_task(watch.beat(), name="pulse")
     reloading = asyncio.create_task(_reload_when_asked(served, begin.path, reload, journal))
     await stop.wait()
     reloading.cancel()
     await served.drain(DRAIN)
+    beating.cancel()
     return 0
 
 
