@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,8 @@ from gateway.edge.dns import NetworkResolver
 from gateway.edge.zone_server import serve_zone
 from gateway.identity.signing import Signer, make_key
 from gateway.resolver import DnsError, Zone
+from gateway.store import StoreError
+from gateway.store.opening import open_store
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -312,6 +315,31 @@ def test_folders_that_cannot_be_made(tmp_path: Path) -> None:
         "gateway.yaml:8: next_hops.mailbox.address: "
         "the folder cannot be written: a file stands in its place",
     ]
+
+
+def test_folders_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)  # even for root
+    owner = tmp_path.owner()
+    found = said(tmp_path)
+    assert [line.partition(":")[2].partition(":")[0] for line in found] == ["4", "8"]
+    for line in found:
+        assert f"this user may not write it, for it belongs to {owner}; run as {owner}" in line
+
+
+async def test_a_store_that_may_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said(tmp_path)
+    settings = load(tmp_path / "gateway.yaml", {}).settings
+    assert settings is not None
+    (tmp_path / "var").write_text("in its way")
+    with pytest.raises(StoreError, match=r"var/gateway.db: "):
+        await open_store(settings)
+    (tmp_path / "var").unlink()
+    (tmp_path / "var/gateway.db").mkdir(parents=True)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(StoreError, match=r"gateway.db: this user may not write it.*; run as "):
+        await open_store(settings)
 
 
 def test_a_port_in_use(tmp_path: Path) -> None:

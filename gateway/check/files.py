@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import io
-import os
 import shutil
 import socket
 import ssl
@@ -21,7 +20,7 @@ from gateway.edge.tls import server_context
 from gateway.identity.signing import Signer
 from gateway.problems import Problem, Steps
 from gateway.settings import EmailAddress, Settings, Tls, split_host_port
-from gateway.store.opening import is_shared, state_folder, store_path
+from gateway.store.opening import is_shared, lacking, state_folder, store_path
 from gateway.store.sqlite import RESERVE
 
 SOON = timedelta(days=14)
@@ -171,19 +170,19 @@ def folders(settings: Settings, sources: Sources, now: datetime) -> Iterator[Pro
         if hop.maildir is not None:
             wanted.append((("next_hops", name, "address"), hop.maildir))
     for steps, folder in wanted:
-        why = _unusable(folder) if sources.sound(steps) else ""
+        why = _unusable(folder) if sources.sound(steps) else None
         if why:
-            yield sources.problem(steps, f"the folder cannot be written: {why}", "mend the path")
+            yield sources.problem(steps, f"the folder cannot be written: {why[0]}", why[1])
 
 
-def _unusable(folder: Path) -> str:
-    """Why a folder cannot be written or made; empty when it can."""
+def _unusable(folder: Path) -> tuple[str, str] | None:
+    """Why a folder cannot be written or made, and the mend; None when it can."""
     existing = next((path for path in (folder, *folder.parents) if path.exists()), None)
     if existing is None:
-        return "nothing of it exists"
+        return "nothing of it exists", "mend the path"
     if not existing.is_dir():
-        return "a file stands in its place"
-    return "" if os.access(existing, os.W_OK | os.X_OK) else "no right to"
+        return "a file stands in its place", "mend the path"
+    return lacking(existing)
 
 
 def ports(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ import asyncio
 import json
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,14 @@ import orjson
 from rich.console import Console
 from rich.progress import Progress
 
-from gateway.cli.common import config_option, load_or_exit
+from gateway.cli.common import config_option, fail, load_or_exit
 from gateway.examiner import Examiner, misstated, read_requests
 from gateway.explain.lines import lines
+from gateway.filters.loading import FilterError
 from gateway.message import Arrival
 from gateway.settings import Settings
 from gateway.show import terminal
-from gateway.store import Store
+from gateway.store import Store, StoreError
 
 WINDOW = 16
 """Batch requests under way at a time; results keep the order of the requests."""
@@ -64,7 +65,7 @@ def command(
     settings = load_or_exit(config)
     if batch:
         requests = _batch_requests(Path(batch))
-        raise SystemExit(asyncio.run(_explain_batch(settings, requests, history=history)))
+        raise SystemExit(_run(_explain_batch(settings, requests, history=history)))
     given = {
         "client_ip": client_ip,
         "helo": helo,
@@ -73,8 +74,18 @@ def command(
         "now": now,
     }
     raise SystemExit(
-        asyncio.run(_explain_some(settings, messages, given, history=history, as_json=as_json))
+        _run(_explain_some(settings, messages, given, history=history, as_json=as_json))
     )
+
+
+def _run(explaining: Coroutine[Any, Any, int]) -> int:
+    """What `gateway check` would tell, a store that cannot be read: said, and no traceback."""
+    try:
+        return asyncio.run(explaining)
+    except StoreError as error:
+        fail(f"the store cannot be read: {error}")
+    except (FilterError, OSError) as error:
+        fail(f"{error}; gateway check tells more")
 
 
 async def _explain_some(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from datetime import timedelta
 from pathlib import Path
 
 from gateway.settings import Settings
-from gateway.store import Store, StoreError
+from gateway.store import Store, StoreError, UnreachableError
 from gateway.store.sqlite import SqliteStore
 
 STATE = Path("/var/lib/gateway")
@@ -49,8 +51,51 @@ def _sites(settings: Settings) -> dict[str, str]:
     return {domain: site.site for site in settings.sites for domain in site.domains}
 
 
+def lacking(path: Path) -> tuple[str, str] | None:
+    """Why this process may not write a file or folder, or the place for it, and the mend."""
+    there = next((place for place in (path, *path.parents) if place.exists()), Path("/"))
+    if os.access(there, os.W_OK):
+        return None
+    if os.statvfs(there).f_flag & os.ST_RDONLY:
+        return "it is mounted read-only", "mount it for writing, or name another place"
+    owner = _name_of(there.stat().st_uid)
+    return (
+        f"this user may not write it, for it belongs to {owner}",
+        f"run as {owner} (sudo -u {owner} …), or chown it to the user that runs the gateway",
+    )
+
+
+def _name_of(user: int) -> str:
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
+
+
+def _worded(path: Path, error: Exception) -> StoreError:
+    """For an administrator: what is wrong with the place, else what the system said."""
+    for place in (path, path.parent):
+        found = lacking(place)
+        if found:
+            return StoreError(f"{place}: {found[0]}; {found[1]}")
+    detail = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return StoreError(f"{path}: {detail.lower()}")
+
+
 async def open_store(settings: Settings) -> Store:
     """Raises StoreError when it cannot be had, UnreachableError when later it may."""
+    path = state_folder(settings) if is_shared(settings) else store_path(settings)
+    try:
+        return await _open(settings)
+    except UnreachableError:
+        raise
+    except (OSError, StoreError) as error:
+        if is_shared(settings) and isinstance(error, StoreError):
+            raise
+        raise _worded(path, error) from error
+
+
+async def _open(settings: Settings) -> Store:
     folder = state_folder(settings)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     periods, sites = _periods(settings), _sites(settings)
