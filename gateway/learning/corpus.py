@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gateway.learning.dressing import mailing
+
 LARGEST_MESSAGE = 8 << 20
 """Octets; larger members of an archive are skipped."""
 MOST_MESSAGES = 2_000_000
@@ -151,7 +153,24 @@ def _lines(path: Path) -> Iterator[Sample]:
                 row = json.loads(line)
             except ValueError as error:
                 raise ValueError(f"{path}:{number}: not JSON: {error}") from None
-            yield _letter(row, number) if "body" in row else _text(row, path, number)
+            if "from" in row:
+                yield _mailing(row, number)
+            else:
+                yield _letter(row, number) if "body" in row else _text(row, path, number)
+
+
+def _mailing(row: Mapping[str, Any], number: int) -> Sample:
+    """Whole mail of our own, honest or spam (models/spam/letters)."""
+    author, subject, body = str(row["from"]), str(row.get("subject") or ""), str(row.get("body"))
+    name = str(row.get("id") or number)
+    return Sample(
+        source="own_mail",
+        raw=mailing(author, subject, body),
+        label=str(row.get("label") or ""),
+        language=str(row.get("language") or "")[:2],
+        group=name,
+        name=name,
+    )
 
 
 def _letter(row: Mapping[str, Any], number: int) -> Sample:

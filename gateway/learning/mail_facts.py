@@ -2,18 +2,20 @@
 
 Only facts that travel from one mail system to another. Names of header fields, dates, character
 sets and whether mail is HTML tell a training corpus apart, not spam, and are left out on purpose.
+What tells an honest mailing from spam is asked of mailings only: a customer's letter is none.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from urllib.parse import urlsplit
+from collections.abc import Iterator
 
 import numpy as np
 
+from gateway.learning.author_facts import BRANDS, Author, read_author
 from gateway.learning.features import Columns
 from gateway.learning.input import Input
+from gateway.learning.link_facts import Links, read_links
 from gateway.message import Message
 
 MAIL = (
@@ -28,130 +30,128 @@ MAIL = (
     "author name is in the author's domain", "author domain looks made up",
     "rare ending of the author's domain", "reply-to at another domain", "several authors",
     "recipient address in subject", "recipient address in text",
+    "few links, all on one foreign host", "links to many domains", "links without TLS only",
+    "end of mailing at the author's", "end of mailing elsewhere",
+    "author at a free mail domain", "author name is in the local part", "author without a name",
+    "odd signs in the author name", "reply-to at a free mail domain", "author at a mailing host",
+    "long local part", "odd letters in the subject", "pictograph in the subject",
+    "hardly any text", "recipient's name in text", "recipient's local part in text",
+    "mailing", "mailing: name fits the domain", "mailing: name does not fit the domain",
+    "mailing: author at a free mail domain", "mailing: names its author",
+    "mailing: does not name its author", "mailing: links to its author",
+    "mailing: no link to its author", "mailing: nothing fits", "mailing: everything fits",
+    "mailing: author's domain in text", "mailing: pictures instead of text",
+    "mailing: one picture", "mailing: many pictures", "mailing: notices below",
+    "mailing: no notices below", "mailing: number and amount",
+    "mailing: another's brand in subject", "mailing: another's brand in text",
 )  # fmt: skip
 """Number n stands in column n of the MAIL_ROOM of a row (see features.py)."""
 _NUMBERS = {name: number for number, name in enumerate(MAIL)}
-_SHORTENERS = frozenset((
-    "bit.ly", "t.co", "goo.gl", "tinyurl.com", "ow.ly", "is.gd", "buff.ly", "cutt.ly", "t.ly",
-    "rebrand.ly", "rb.gy", "shorturl.at", "tiny.cc", "lnkd.in", "s.id", "bl.ink", "v.gd",
-    "urlz.fr", "l.ead.me", "qrco.de", "me2.kr",
-))  # fmt: skip
-_FREE_HOSTING = (
-    "blogspot.com", "weebly.com", "wixsite.com", "web.app", "firebaseapp.com", "github.io",
-    "pages.dev", "workers.dev", "netlify.app", "vercel.app", "herokuapp.com", "glitch.me",
-    "appspot.com", "storage.googleapis.com", "amazonaws.com", "windows.net", "azurewebsites.net",
-    "r2.dev", "myshopify.com", "sites.google.com", "docs.google.com", "forms.gle",
-    "000webhostapp.com",
+TEXT_READ = 4000
+NOTICES = (
+    "©", "(c) 20", "copyright", "all rights reserved", "privacy", "unsubscribe", "terms",
+    "you are receiving", "you're receiving", "you received this", "was sent to", "view in browser",
+    "view online", "do not reply", "not monitored", "customer service", "contact us",
+    "datenschutz", "impressum", "agb", "abmelden", "handelsregister", "geschäftsführer",
+    "confidentialité", "mentions légales", "désinscri", "désabonn", "ne pas répondre",
+    "privacidad", "aviso legal", "darse de baja", "no responda", "privacidade", "não responda",
+    "cancelar", "informativa", "partita iva", "p.iva", "disiscri", "non rispondere",
+    "privacybeleid", "voorwaarden", "uitschrijven", "afmelden", "kvk", "btw", "vat no", "po box",
+    "registered in",
 )  # fmt: skip
-_BRANDS = (
-    "paypal", "amazon", "apple", "microsoft", "netflix", "google", "facebook", "instagram", "dhl",
-    "ups", "fedex", "usps", "dpd", "docusign", "dropbox", "linkedin", "whatsapp", "coinbase",
-    "binance", "metamask", "sparkasse", "volksbank", "commerzbank", "ing", "rabobank", "santander",
-    "bradesco", "itau", "caixa", "nubank", "hsbc", "barclays", "chase", "wellsfargo", "walmart",
-    "costco", "mcafee", "norton", "telekom", "vodafone", "ebay", "spotify", "disney",
+_SIGNS = ("$", "€", "£", "eur", "usd", "gbp", "chf", "kr")
+_AMOUNT = re.compile(r"[$€£]\s?\d|\d[.,]\d\d\s?(?:€|eur|usd|gbp|chf|kr\b)")
+NUMBERED = (
+    "order", "invoice", "receipt", "booking", "confirmation", "reference", "account", "ticket",
+    "bestell", "rechnung", "auftrag", "commande", "facture", "pedido", "factura", "fatura",
+    "encomenda", "ordine", "fattura", "factuur",
 )  # fmt: skip
-_WORD = re.compile(r"[a-z]{2,20}")
-_SECOND_LEVEL = frozenset(
-    ("co", "com", "org", "net", "gov", "edu", "ac", "or", "ne", "go", "gob", "gouv")
-)
+_NUMBER = re.compile(r"[^\n\d]{0,36}\d{4}")
 _BROKEN = re.compile("[a-z][\u200b-\u200f\u2060-\u2064\ufeff\u034f]+[a-z]")
 _MIXED = re.compile(r"[A-Za-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][A-Za-z]")
+_STRANGE = re.compile("[\u200b-\u200f\u2060-\u2064\ufeff\u034f\u0370-\u03ff\u0400-\u04ff]")
+_ASCII = bytes(range(128))
+_ODD_LETTERS = re.compile(
+    "[\u0370-\u03ff\u0400-\u04ff\u1d00-\u1dbf\u2100-\u214f\u2460-\u24ff\ua700-\ua7ff\uff01-\uff5e"
+    "\U0001d400-\U0001d7ff\U0001f100-\U0001f1e5\u200b-\u200f\u2060-\u2064\u00ad]"
+)
+_PICTOGRAPH = re.compile("[\u2600-\u27bf\u2b00-\u2bff\U0001f300-\U0001faff]")
 _PROGRAMS = (".zip", ".rar", ".7z", ".iso", ".img", ".exe", ".js", ".vbs", ".scr", ".lnk", ".bat",
              ".cab", ".gz", ".ace", ".jar", ".one", ".xlsm", ".docm")  # fmt: skip
-LINKS_READ = 60
+_LETTERS = re.compile(r"[^\W\d_]{3,30}")
 
 
 def columns(message: Message, read: Input) -> Columns:
     """Numbers of the MAIL facts that hold for a message, in order."""
-    names = {*_links(message, read), *_letters(read), *_carried(message),
-             *_sender(message, read)}  # fmt: skip
-    return np.array(sorted(_NUMBERS[name] for name in names), np.int32)
+    return np.array(sorted(_NUMBERS[name] for name in set(_all(message, read))), np.int32)
 
 
-def _links(message: Message, read: Input) -> Iterable[str]:
-    links = [link for link in read.reading.links[:LINKS_READ] if link.href[:7] != "mailto:"]
-    if not links:
-        yield "no link"
-        return
-    count = len(links)
-    yield (
-        "one link" if count == 1 else "2-3 links" if count < 4 else
-        "4-10 links" if count <= 10 else "over 10 links"
-    )  # fmt: skip
-    hosts: list[str] = []
-    for link in links:
-        host, odd = _host(link.href)
-        hosts.append(host)
-        yield from odd
-        shown = _shown_host(link.text)
-        if shown and host and _owner(shown) != _owner(host):
-            yield "link text names another host"
-    author = _owner(message.authors[0].domain) if message.authors else ""
-    owners = {_owner(host) for host in hosts if host}
-    if author and author in owners:
-        yield "links to the author's domain"
-    elif len(owners) == 1:
-        yield "all links on one foreign host"
-    if owners & _SHORTENERS:
-        yield "link shortener"
-    if any(_rare(host) for host in hosts):
-        yield "rare ending of a link's host"
-    if any(host.endswith(_FREE_HOSTING) for host in hosts):
-        yield "link on a free hosting domain"
+def _all(message: Message, read: Input) -> Iterator[str]:
+    author = read_author(message)
+    links = read_links(read.reading.links, author.domain if author else "")
+    text = read.reading.text[:TEXT_READ].lower()
+    pictures = _pictures(message.html)
+    yield from links.facts
+    if author:
+        yield from author.facts
+    elif message.authors:
+        yield "several authors"
+    yield from _written(message, read, text, links)
+    yield from _recipient(message, text)
+    yield from _carried(message, pictures)
+    if author and _is_mailing(message, links, pictures):
+        yield from _mailing(message, author, links, text)
+        yield from _page(pictures, read.reading.text[-1500:].lower(), text)
 
 
-def _host(url: str) -> tuple[str, list[str]]:
-    """The host of a link and what is odd about the link."""
-    odd: list[str] = []
-    try:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        host, port, user = parts.hostname or "", parts.port, parts.username
-    except ValueError:
-        return "", odd
-    if user is not None:
-        odd.append("link with a user part")
-    if port not in (None, 80, 443):
-        odd.append("link to an odd port")
-    if host.startswith("xn--") or ".xn--" in host:
-        odd.append("punycode link")
-    if host.replace(".", "").isdigit() or ":" in host:
-        odd.append("link to a bare address")
-    return host, odd
-
-
-def _shown_host(text: str) -> str:
-    """The host that a link's text claims, when it looks like one."""
-    text = text.strip().lower()
-    if " " in text or "." not in text or len(text) > 200 or "@" in text:
-        return ""
-    host = _host(text)[0]
-    labels = host.split(".")
-    return host if len(labels) > 1 and labels[-1].isalpha() and len(labels[-1]) > 1 else ""
-
-
-def _owner(host: str) -> str:
-    """The registered domain, roughly: two labels, three below co.uk and the like."""
-    labels = host.lower().rstrip(".").split(".")
-    keep = 3 if len(labels) > 2 and labels[-2] in _SECOND_LEVEL and len(labels[-1]) == 2 else 2
-    return ".".join(labels[-keep:])
-
-
-def _letters(read: Input) -> Iterable[str]:
+def _written(message: Message, read: Input, text: str, links: Links) -> Iterator[str]:
     if read.reading.hidden:
         yield "hidden text"
-    raw = read.reading.text
-    if not raw.isascii():
-        if _BROKEN.search(raw):
+    if _strange(text):
+        if _BROKEN.search(text):
             yield "invisible letters"
-        if _MIXED.search(raw):
+        if _MIXED.search(text):
             yield "letters of mixed alphabets in a word"
+    if not message.subject.isascii():
+        if _ODD_LETTERS.search(message.subject):
+            yield "odd letters in the subject"
+        if _PICTOGRAPH.search(message.subject):
+            yield "pictograph in the subject"
+    if links.count and len(text) < 150:
+        yield "hardly any text"
 
 
-def _carried(message: Message) -> Iterable[str]:
+def _strange(text: str) -> bool:
+    """Whether there are letters at all that could hide or imitate others: cheap to ask first."""
+    if text.isascii():
+        return False
+    foreign = text.encode("utf-8", "replace").translate(None, _ASCII).decode("utf-8", "replace")
+    return bool(_STRANGE.search(foreign))
+
+
+def _recipient(message: Message, text: str) -> Iterator[str]:
+    for recipient in message.to[:4]:
+        address = recipient.address.lower()
+        if not address:
+            continue
+        local = address.rpartition("@")[0]
+        if address in message.subject.lower():
+            yield "recipient address in subject"
+        if address in text:
+            yield "recipient address in text"
+        elif len(local) > 3 and local in text[:600]:
+            yield "recipient's local part in text"
+        if "@" not in recipient.name and any(
+            word in text[:400] for word in _LETTERS.findall(recipient.name.lower())[:4]
+        ):
+            yield "recipient's name in text"
+
+
+def _carried(message: Message, pictures: int) -> Iterator[str]:
     html = message.html
     if "<form" in html or "<FORM" in html:
         yield "form in HTML"
-    if html.count("<img") > 2 and len(html) > 400 and len(message.plain) < 40:
+    if pictures > 2 and len(html) > 400 and len(message.plain) < 40:
         yield "several images in HTML"
     for attachment in message.attachments[:20]:
         name = attachment.filename.lower()
@@ -161,67 +161,63 @@ def _carried(message: Message) -> Iterable[str]:
             yield "attached archive or program"
 
 
-def _sender(message: Message, read: Input) -> Iterable[str]:
-    if len(message.authors) != 1:
-        if message.authors:
-            yield "several authors"
-        return
-    author = message.authors[0]
-    name, owner = author.name.lower(), _owner(author.domain)
-    if "@" in name and author.address.lower() not in name:
-        yield "author name is another address"
-    brands = {word for word in _WORD.findall(name) if word in _BRANDS}
-    if brands and not any(brand in owner for brand in brands):
-        yield "author name names a brand of another domain"
-    if message.reply_to and all(_owner(reply.domain) != owner for reply in message.reply_to):
-        yield "reply-to at another domain"
-    yield from _names(author.name, author.address)
-    ours = {to.address.lower() for to in message.to[:10]} - {""}
-    subject, text = message.subject.lower(), read.reading.text[:4000].lower()
-    if any(address in subject for address in ours):
-        yield "recipient address in subject"
-    if any(address in text for address in ours):
-        yield "recipient address in text"
+def _pictures(html: str) -> int:
+    return html.count("<img") or html.count("<IMG")
 
 
-_COMMON = frozenset(
-    (
-        "com",
-        "org",
-        "net",
-        "edu",
-        "gov",
-        "mil",
-        "int",
-        "eu",
-        "info",
-        "io",
-        "co",
-        "biz",
-        "example",
-    )
-)
+def _is_mailing(message: Message, links: Links, pictures: int) -> bool:
+    """Whether it looks like a mailing: pictures, several links, or a way to end it."""
+    if links.leave:
+        return True
+    return bool(message.html and links.count and (pictures or links.count > 2))
 
 
-def _rare(host: str) -> bool:
-    """Whether a host ends in none of the old endings and no country's."""
-    ending = host.rpartition(".")[2]
-    return bool(ending) and ending.isalpha() and len(ending) > 2 and ending not in _COMMON
+def _mailing(message: Message, author: Author, links: Links, text: str) -> Iterator[str]:
+    yield "mailing"
+    named = author.label in text or any(len(word) > 3 and word in text for word in author.words)
+    linked = author.domain in links.owners
+    if author.free:
+        yield "mailing: author at a free mail domain"
+    else:
+        fits = "fits" if author.fits else "does not fit"
+        yield f"mailing: name {fits} the domain"
+        if linked and named and author.fits:
+            yield "mailing: everything fits"
+        elif not (linked or named or author.fits):
+            yield "mailing: nothing fits"
+        yield "mailing: links to its author" if linked else "mailing: no link to its author"
+        yield from _brands(message, author, text)
+    yield "mailing: names its author" if named else "mailing: does not name its author"
+    if author.domain in text:
+        yield "mailing: author's domain in text"
 
 
-def _names(name: str, address: str) -> Iterable[str]:
-    """Whether name, local part and domain of an author look as if they belonged together."""
-    domain = address.lower().rpartition("@")[2]
-    label = _owner(domain).partition(".")[0]
-    if (len(label) > 2 and _squeezed(label) in _squeezed(name)) or any(
-        len(word) > 3 and word in label for word in _WORD.findall(name.lower())
-    ):
-        yield "author name is in the author's domain"
-    if sum(c.isdigit() for c in label) > 1 or label.count("-") > 1 or len(label) > 22:
-        yield "author domain looks made up"
-    if _rare(domain):
-        yield "rare ending of the author's domain"
+def _brands(message: Message, author: Author, text: str) -> Iterator[str]:
+    """A brand in subject or opening whose domain this is not."""
+    for place, shown in (("subject", message.subject.lower()), ("text", text[:500])):
+        brands = BRANDS.intersection(_LETTERS.findall(shown))
+        if brands and not any(brand in author.domain for brand in brands):
+            yield f"mailing: another's brand in {place}"
 
 
-def _squeezed(text: str) -> str:
-    return "".join(c for c in text.lower() if c.isalnum())
+def _page(pictures: int, end: str, text: str) -> Iterator[str]:
+    """What a mailing looks like; `end` is the last of its text."""
+    if pictures == 1:
+        yield "mailing: one picture"
+    elif pictures > 10:
+        yield "mailing: many pictures"
+    if pictures and len(text) < 200:
+        yield "mailing: pictures instead of text"
+    notices = sum(notice in end for notice in NOTICES)
+    yield "mailing: notices below" if notices > 1 else "mailing: no notices below"
+    if any(sign in text for sign in _SIGNS) and _AMOUNT.search(text) and _numbered(text):
+        yield "mailing: number and amount"
+
+
+def _numbered(text: str) -> bool:
+    """Whether an order, invoice or the like is named with its number."""
+    for word in NUMBERED:
+        at = text.find(word)
+        if at >= 0 and _NUMBER.match(text, at + len(word)):
+            return True
+    return False
