@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from gateway.learning.words import normal, split
 
 Hashes = NDArray[np.uint32]
-Positions = NDArray[np.intp]
 LONGEST_PHRASE = 4
+MOST_CONCEPTS, NO_CONCEPT = 2, -1
+"""So many concepts of a word or phrase count; fewer are filled up."""
 _MIX = np.uint32(0x9E3779B1)
 _SPREAD = np.uint32(0x85EBCA6B)
-_HALF = np.uint32(16)
+_OPENING = 13
+"""Bits of a hash that are dropped to say whether two words open a phrase."""
 
 
 def fold(word: bytes) -> bytes:
@@ -119,54 +121,64 @@ def _piece(piece: str) -> list[bytes]:
     return words
 
 
+@dataclass(slots=True)
+class _Node:
+    """Where the words of a phrase lead: what they mean if it ends here, and what may follow."""
+
+    concepts: tuple[int, ...] = ()
+    after: dict[int, _Node] = field(default_factory=dict)
+
+
 class PhraseTable:
     """Finds phrases among word hashes without looking at each word in Python."""
 
     def __init__(self, concepts: Concepts) -> None:
-        self.firsts = {phrase[0] for phrase in concepts.phrases}
-        self.others = {word for phrase in concepts.phrases for word in phrase[1:]}
-        # Most words that could begin a phrase do not: two words are tried against a bitmap first.
-        self._openings = np.zeros(1 << 16, np.bool_)
-        self._by_length: dict[int, dict[int, tuple[int, ...]]] = {}
-        self._longer: set[int] = set()
+        self._openings: dict[int, _Node] = {}
+        # Most neighbours begin no phrase: the two words are tried against a bitmap first.
+        self._likely = np.zeros(1 << 32 - _OPENING, np.bool_)
         for phrase, numbers in concepts.phrases.items():
-            self._openings[_phrase_hash(phrase[:2]) >> 16] = True
-            self._by_length.setdefault(len(phrase), {})[_phrase_hash(phrase)] = numbers
-            self._longer.update(_phrase_hash(phrase[:length]) for length in range(2, len(phrase)))
+            hashes = np.array([zlib.crc32(word) for word in phrase], np.uint32)
+            opening = int(mix(hashes[:1], hashes[1:2])[0])
+            self._likely[opening >> _OPENING] = True
+            node = self._openings.setdefault(opening, _Node())
+            for word in hashes[2:].tolist():
+                node = node.after.setdefault(word, _Node())
+            node.concepts = (*numbers, NO_CONCEPT, NO_CONCEPT)[:MOST_CONCEPTS]
 
-    def find(self, keys: Hashes, starts: Positions) -> list[tuple[int, int, tuple[int, ...]]]:
-        """Phrases in a text, longest first: `(position, words, concepts)`; they may overlap.
-
-        `keys` is the phrase key hash of each word of the text, `starts` the positions of words
-        that begin some phrase, none of them the last.
+    def find(self, keys: Hashes) -> tuple[list[int], list[int], list[tuple[int, ...]]]:
+        """Phrases in a text, from left to right, the longest at each place: positions, how many
+        words, concepts. `keys` is the phrase key hash of each word. No two overlap.
         """
-        found: list[tuple[int, int, tuple[int, ...]]] = []
-        hashes = mix(keys[starts], keys[starts + 1])
-        likely = self._openings[hashes >> _HALF]
-        beginning = [*zip(starts[likely].tolist(), hashes[likely].tolist(), strict=True)]
-        for length in range(2, LONGEST_PHRASE + 1):
-            known = self._by_length.get(length, {})
-            going_on = []
-            for start, key in beginning:
-                if key in known:
-                    found.append((start, length, known[key]))
-                if key in self._longer and start + length < len(keys):
-                    going_on.append((start, _mixed(key, int(keys[start + length]))))
-            beginning = going_on
-        return found[::-1]
+        two = mix(keys[:-1], keys[1:])
+        likely = self._likely.take(two >> np.uint32(_OPENING)).nonzero()[0]
+        starts: list[int] = []
+        counts: list[int] = []
+        concepts: list[tuple[int, ...]] = []
+        free = 0
+        for start, opening in zip(likely.tolist(), two[likely].tolist(), strict=True):
+            node = self._openings.get(opening)
+            if node is None or start < free:
+                continue
+            found, length = _longest(node, keys[start + 2 : start + LONGEST_PHRASE])
+            if found:
+                starts.append(start)
+                counts.append(length)
+                concepts.append(found)
+                free = start + length
+        return starts, counts, concepts
 
 
-def _mixed(left: int, right: int) -> int:
-    """`mix` for two numbers."""
-    return ((((left * 0x9E3779B1) & 0xFFFFFFFF) ^ right) * 0x85EBCA6B) & 0xFFFFFFFF
-
-
-def _phrase_hash(phrase: tuple[bytes, ...]) -> int:
-    hashes = np.array([zlib.crc32(word) for word in phrase], np.uint32)
-    key = hashes[:1]
-    for n in range(1, len(phrase)):
-        key = mix(key, hashes[n : n + 1])
-    return int(key[0])
+def _longest(node: _Node, following: Hashes) -> tuple[tuple[int, ...], int]:
+    """The longest phrase that goes on like this: its concepts and number of words."""
+    found, length = node.concepts, 2
+    if node.after:
+        for number, word in enumerate(following.tolist(), 3):
+            if (then := node.after.get(word)) is None:
+                break
+            node = then
+            if node.concepts:
+                found, length = node.concepts, number
+    return found, length
 
 
 @cache

@@ -94,6 +94,8 @@ def _judge(kind: str, scored: Sequence[Scored]) -> tuple[Figures, dict[str, dict
         "By language": _by(scored, lambda s: s.sample.language or "not stated", judge),
     }
     if kind == "tone":
+        letters = [one for one in scored if train_tone.hand(one.sample)]
+        tables |= {"By hand": _by(letters, lambda s: train_tone.hand(s.sample), judge)}
         tables["Told (columns) against meant (rows)"] = confusion(scored)
     return judge(scored), tables
 

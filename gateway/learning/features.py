@@ -17,37 +17,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import chain
+from operator import add
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.learning.concepts import Concepts, Hashes, mix
-from gateway.learning.vocabulary import Numbers, Vocabulary
+from gateway.learning.concepts import NO_CONCEPT, Concepts, Hashes, mix
+from gateway.learning.vocabulary import Events, Numbers, Vocabulary
 from gateway.learning.words import beyond_ascii, split
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised with every change that makes older models read other columns than they learned."""
 BITS = 18
 _SHIFT = np.uint32(32 - BITS)
-_TAKEN = -2
-"""Stands for the concept of a word inside a phrase that was found."""
 _WORD = np.uint32(0x85EBCA6B)
 _PIECE = np.uint32(0xC2B2AE35)
 NEAR_WORDS, NEAR_CONCEPTS = 6, 3
 PAIR_VALUE = np.float32(0.5)
-LONGEST_TEXT = 1 << 16
-"""Characters read of one text."""
+HEAD, TAIL = 2048, 1024
+"""Characters read of the beginning and the end of a text: what a letter is about stands there."""
 
 Columns = NDArray[np.int32]
 Values = NDArray[np.float32]
-Spans = NDArray[np.int32]
-"""Shape (n, 2): first word, number of words."""
+Places = NDArray[np.intp]
+"""Positions of words in a text, or lengths of runs of them."""
 
 STYLE = (
     "one !", "some !", "many !", "!! or ?!", "one ?", "some ?", "many ?", "...",
     "a word in capitals", "some in capitals", "many in capitals", "mostly capitals",
-    "smile", "frown", "no capitals", "currency",
+    "smile", "frown", "no capitals", "currency", "telephone number",
 )  # fmt: skip
 """How a text is written: facts for every head."""
 
@@ -107,10 +107,10 @@ class Reader:
         self.layout = Layout(len(concepts.names))
 
     def read(self, text: str) -> TextFeatures:
-        """All but the mail facts of one text, which is cut at `LONGEST_TEXT`."""
-        text = text[:LONGEST_TEXT]
+        """All but the mail facts of one text, of which `clip` says how much is read."""
+        text = clip(text)
         words = self.vocabulary.read(split(text))
-        spans, events = self.events(words)
+        starts, _, events = self.events(words)
         concepts, counts = _counted(events)
         return TextFeatures(
             words,
@@ -118,8 +118,8 @@ class Reader:
             _different(self.neighbour_columns(words)),
             concepts + np.int32(self.layout.words),
             counts,
-            _pairs(spans[:, 0], events, self.layout.concepts) + np.int32(self.layout.pairs),
-            style(text) + np.int32(self.layout.facts),
+            _pairs(starts, events, self.layout.concepts) + np.int32(self.layout.pairs),
+            self._facts(text, words) + np.int32(self.layout.facts),
         )
 
     def row(self, features: TextFeatures, mail: Columns | None = None) -> tuple[Columns, Values]:
@@ -140,6 +140,10 @@ class Reader:
         columns = (first, second, features.concepts, features.pairs, facts)
         return np.concatenate(columns), np.concatenate(values)
 
+    def _facts(self, text: str, words: Numbers) -> Columns:
+        digits = self.vocabulary.digits.take(words)
+        return np.append(style(text), _TELEPHONE) if holds_telephone(digits) else style(text)
+
     def word_columns(self, words: Numbers) -> Columns:
         return (self.vocabulary.hashes[words] * _WORD >> _SHIFT).astype(np.int32)
 
@@ -148,29 +152,27 @@ class Reader:
         hashes = self.vocabulary.hashes[words]
         return (mix(hashes[:-1], hashes[1:]) >> _SHIFT).astype(np.int32)
 
-    def events(self, words: Numbers) -> tuple[Spans, NDArray[np.int32]]:
-        """Where concepts stand in a text: spans (position, words) and concepts, in order.
+    def events(self, words: Numbers) -> tuple[Places, Places, Events]:
+        """Where concepts stand in a text, in order: first word, how many words, which concept.
 
         Words inside a phrase that means something do not count by themselves.
         """
         known = self.vocabulary
-        first, second = known.first[words], known.second[words]
-        starts = np.flatnonzero(known.begins[words[:-1]] & known.continues[words[1:]])
-        found: list[tuple[int, int, int]] = []
-        for position, length, concepts in known.phrases.find(known.keys[words], starts):
-            if first[position] > _TAKEN and first[position + length - 1] > _TAKEN:
-                first[position : position + length] = _TAKEN
-                second[position : position + length] = _TAKEN
-                found += [(position, length, concept) for concept in concepts[:2]]
-        one, two = np.flatnonzero(first >= 0), np.flatnonzero(second >= 0)
-        events = np.ones((len(one) + len(two) + len(found), 3), np.int32)
-        events[: len(one), 0], events[: len(one), 2] = one, first[one]
-        if len(two) or found:
-            singles = len(one) + len(two)
-            events[len(one) : singles, 0], events[len(one) : singles, 2] = two, second[two]
-            events[singles:] = np.array(found, np.int32).reshape(-1, 3)
-            events = events[events[:, 0].argsort(kind="stable")]
-        return events[:, :2], events[:, 2]
+        table = known.concepts_of.take(words, axis=0)
+        lengths = np.ones(len(words), np.intp)
+        starts, counts, concepts = known.phrases.find(known.keys.take(words))
+        if starts:
+            inside = chain.from_iterable(map(range, starts, map(add, starts, counts)))
+            table[list(inside)] = NO_CONCEPT
+            table[starts] = concepts
+            lengths[starts] = counts
+        places, which = (table >= 0).nonzero()
+        return places, lengths[places], table[places, which].astype(np.int32)
+
+
+def clip(text: str) -> str:
+    """What is read of a text: all of a letter, the beginning and the end of anything longer."""
+    return text if len(text) <= HEAD + TAIL else f"{text[:HEAD]} {text[-TAIL:]}"
 
 
 def piece_columns(hashes: Hashes) -> Columns:
@@ -189,52 +191,109 @@ def _different(columns: Columns) -> Columns:
     return columns[np.concatenate(([True], columns[1:] != columns[:-1]))]
 
 
-def _counted(events: NDArray[np.int32]) -> tuple[Columns, Values]:
+def _counted(events: Events) -> tuple[Columns, Values]:
     counts = np.bincount(events)
-    concepts = np.flatnonzero(counts).astype(np.int32)
-    return concepts, (1 - 0.5 ** counts[concepts]).astype(np.float32)
+    concepts = counts.nonzero()[0].astype(np.int32)
+    return concepts, _WORTH[np.minimum(counts[concepts], MOST_TIMES)]
 
 
-def _pairs(positions: NDArray[np.int32], events: NDArray[np.int32], concepts: int) -> Columns:
-    found = [
-        (events[:-lag] * concepts + events[lag:])[positions[lag:] - positions[:-lag] <= NEAR_WORDS]
-        for lag in range(1, NEAR_CONCEPTS + 1)
-        if len(events) > lag
-    ]
-    if not found:
-        return np.empty(0, np.int32)
-    return _different(np.concatenate(found).astype(np.int32))
+MOST_TIMES = 24
+_WORTH = (1 - 0.5 ** np.arange(MOST_TIMES + 1)).astype(np.float32)
 
 
-_SMILES = (":)", ":-)", ";)", ":D", ";-)")
-_FROWNS = (":(", ":-(", ":/ ", ">:(")
+_FAR = np.full(NEAR_CONCEPTS, 1 << 40, np.intp)
+_NONE = np.zeros(NEAR_CONCEPTS, np.int32)
+
+
+def _pairs(starts: Places, events: Events, concepts: int) -> Columns:
+    """Each event with those up to `NEAR_CONCEPTS` after it, if they stand near; one of a kind."""
+    near = _following(np.concatenate([starts, _FAR])) - starts[:, None] <= NEAR_WORDS
+    second = _following(np.concatenate([events, _NONE]))
+    return _different((second + (events * np.int32(concepts))[:, None])[near])
+
+
+def _following(padded: NDArray[Any]) -> NDArray[Any]:
+    """For each entry the `NEAR_CONCEPTS` after it; a view, made the quick way."""
+    size = padded.itemsize
+    count = len(padded) - NEAR_CONCEPTS
+    return np.ndarray((count, NEAR_CONCEPTS), padded.dtype, padded, size, (size, size))
+
+
+def _runs(*runs: str) -> tuple[tuple[bytes, str], ...]:
+    return tuple((run.rstrip(" D").encode(), run) for run in runs)
+
+
+_LOUD, _DOTS = _runs("!!", "?!", "!?"), _runs("...")
+_SMILES = _runs(":)", ":-)", ";)", ":D", ";-)")
+_FROWNS = _runs(":(", ":-(", ":/ ", ">:(")
 _SMILE = frozenset("😊🙂😀😁😄😃❤🙏👍🥰😍")
 _FROWN = frozenset("😠😡🤬👎😤😞😢🙄")
-_TO_CAPITALS = bytes(65 if 65 <= octet <= 90 else 32 for octet in range(256))
-_SMALL, _CAPITAL = bytes(range(97, 123)), bytes(range(65, 91))
+_UNMARKED = bytes(
+    octet for octet in range(256) if octet > 126 or octet < 33 or chr(octet).isalnum()
+)
 
 
 def style(text: str) -> Columns:
     """Numbers of the STYLE facts that hold for a text."""
-    loud, asked = text.count("!"), text.count("?")
-    capitals, mostly = _capitals(text.encode("utf-8", "replace"))
-    foreign = frozenset() if text.isascii() else beyond_ascii(text)
-    marked = ":" in text or ";" in text
+    octets = text.encode("latin-1", "ignore")
+    marks = octets.translate(None, _UNMARKED)
+    signs = beyond_ascii(text)
+    loud, asked = marks.count(b"!"), marks.count(b"?")
+    capitals, mostly = _capitals(octets)
     opening = text[:400]
+
+    def any_of(runs: Sequence[tuple[bytes, str]]) -> bool:
+        # Most runs of marks do not occur even when letters are left out, which is quickly seen.
+        return any(run in text for bare, run in runs if bare in marks)
+
     holds: Sequence[bool] = (
-        loud == 1, 2 <= loud <= 3, loud > 3, "!!" in text or "?!" in text or "!?" in text,
-        asked == 1, 2 <= asked <= 3, asked > 3, "..." in text or "…" in text,
+        loud == 1, 2 <= loud <= 3, loud > 3, any_of(_LOUD),
+        asked == 1, 2 <= asked <= 3, asked > 3, any_of(_DOTS) or "…" in signs,
         capitals == 1, 2 <= capitals <= 4, capitals > 4, mostly,
-        (marked and any(map(text.__contains__, _SMILES))) or not _SMILE.isdisjoint(foreign),
-        (marked and any(map(text.__contains__, _FROWNS))) or not _FROWN.isdisjoint(foreign),
-        len(text) > 20 and opening == opening.lower(), "€" in text or "$" in text or "£" in text,
+        any_of(_SMILES) or not signs.isdisjoint(_SMILE),
+        any_of(_FROWNS) or not signs.isdisjoint(_FROWN),
+        len(text) > 20 and opening == opening.lower(),
+        b"$" in marks or "€" in signs or "£" in signs,
     )  # fmt: skip
     return np.flatnonzero(holds).astype(np.int32)
 
 
+_TELEPHONE = np.int32(len(STYLE) - 1)
+
+
+def holds_telephone(digits: NDArray[np.int8]) -> bool:
+    """Whether numbers in a row have as many digits as a telephone number and are not a date.
+
+    `digits` says for each word of a text how many it has, 0 for words that are no number.
+    """
+    places = digits.nonzero()[0]
+    if not len(places):
+        return False
+    run: list[int] = []
+    last = -2
+    for place, count in zip(places.tolist(), digits[places].tolist(), strict=True):
+        if place != last + 1:
+            if _is_telephone(run):
+                return True
+            run = []
+        run.append(count)
+        last = place
+    return _is_telephone(run)
+
+
+def _is_telephone(run: list[int]) -> bool:
+    date = run[:3] in ([2, 2, 4], [1, 2, 4], [2, 1, 4], [1, 1, 4], [4, 2, 2])
+    return 8 <= sum(run) <= 15 and not date and (len(run) > 1 or run[0] > 8)
+
+
 def _capitals(octets: bytes) -> tuple[int, bool]:
-    """How many runs of four and more capitals there are, and whether most letters are capitals."""
-    runs = octets.translate(_TO_CAPITALS)
-    begins = sum(len(run) > 3 for run in runs.split()) if b"AAAA" in runs else 0
-    small = len(octets) - len(octets.translate(None, _SMALL))
-    return begins, len(octets) - len(octets.translate(None, _CAPITAL)) > small
+    """How many runs of four and more capitals there are, and whether most characters are."""
+    shown = octets.translate(_AS_CAPITAL)
+    mostly = len(octets) > 3 and 2 * shown.count(b"X") > len(octets)
+    return (b" " + shown).count(b" XXXX"), mostly
+
+
+_AS_CAPITAL = bytes(
+    88 if octet in {*range(65, 91), *range(192, 223)} else 32 for octet in range(256)
+)
+"""X for a capital of Latin-1, a space for everything else."""

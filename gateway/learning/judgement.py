@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from gateway.learning.scorer import Logits, Scorer, Scores, sigmoid, softmax
+from gateway.learning.scorer import Scorer, Scores
 
 TONES = ("irate", "upset", "neutral", "pleased")
-SHORT = 25
-"""Fewer words than this, the subject's included, are a short text."""
-URGENT, REFUSED = 0.5, 0.5
+SHORT, LONG = 20, 40
+"""Up to so many words, the subject's included, are a short text; from so many on it is a letter."""
+URGENT, CALL, REFUSED = 0.5, 0.45, 0.5
 """Where yes begins when the model does not say."""
 
 
@@ -33,9 +31,10 @@ class Judgement:
 
 def judge(scores: Scores, thresholds: Mapping[str, float]) -> Judgement:
     urgency = scores.sigmoid("urgent")
-    asked, asked_score = _wish(scores, thresholds.get("refused", REFUSED))
+    tones = _tones(scores)
+    asked, asked_score = _wish(scores, tones, thresholds)
     return Judgement(
-        tones=_tones(scores),
+        tones=tones,
         urgency=urgency,
         urgent=urgency >= thresholds.get("urgent", URGENT),
         asked=asked,
@@ -45,37 +44,38 @@ def judge(scores: Scores, thresholds: Mapping[str, float]) -> Judgement:
 
 def reasons(scorer: Scorer, scores: Scores, tone: str) -> list[str]:
     """The phrases that decided for a tone, in the customer's words; neutral has none."""
-    if tone == "irate":
-        return scorer.phrases(scores, "anger")
-    if tone in ("upset", "pleased"):
-        return scorer.phrases(scores, "mood", 0 if tone == "upset" else 2)
-    return []
+    if tone == "neutral":
+        return []
+    head = "tone" if _letter(scores) >= 0.5 else "tone_short"
+    return scorer.phrases(scores, head, TONES.index(tone))
 
 
-def _logits(scores: Scores, head: str) -> Logits:
-    """Of a text of a line or two the mean with what public texts of a line or two teach."""
-    if scores.words < SHORT and f"{head}_short" in scores.heads:
-        return np.asarray((scores.heads[head] + scores.heads[f"{head}_short"]) / 2, np.float32)
-    return scores.heads[head]
+def _letter(scores: Scores) -> float:
+    """How much a text is read as a letter: a line or two are read by the head of short texts."""
+    if "tone_short" not in scores.heads:
+        return 1.0
+    return min(max((scores.words - SHORT) / (LONG - SHORT), 0.0), 1.0)
 
 
 def _tones(scores: Scores) -> dict[str, float]:
-    """Irate and upset share what is negative."""
-    negative, neutral, pleased = softmax(_logits(scores, "mood"))
-    anger = sigmoid(float(_logits(scores, "anger")[0]))
-    return {
-        "irate": negative * anger,
-        "upset": negative * (1 - anger),
-        "neutral": neutral,
-        "pleased": pleased,
-    }
+    share = _letter(scores)
+    long = scores.softmax("tone")
+    short = scores.softmax("tone_short") if share < 1 else long
+    mixed = (share * one + (1 - share) * other for one, other in zip(long, short, strict=True))
+    return dict(zip(TONES, mixed, strict=True))
 
 
-def _wish(scores: Scores, refused_at: float) -> tuple[str, float]:
-    """A refusal beats everything; so it is believed from `refused_at` on."""
-    if "asked" not in scores.heads:
-        return "no", 0.0
-    no, yes, refused = scores.softmax("asked")
-    if refused >= refused_at:
+def _wish(
+    scores: Scores, tones: Mapping[str, float], thresholds: Mapping[str, float]
+) -> tuple[str, float]:
+    """Who is irate is phoned, of the upset who has cause, of the others who asks for it. A refusal
+    beats everything; it is believed rather too early than too late."""
+    refused = scores.sigmoid("refused")
+    if refused >= thresholds.get("refused", REFUSED):
         return "refused", refused
-    return ("yes", yes) if yes >= no else ("no", no)
+    calm = tones["neutral"] + tones["pleased"]
+    wanted = tones["irate"] + tones["upset"] * scores.sigmoid("cause")
+    wanted += calm * scores.sigmoid("wish")
+    if wanted >= thresholds.get("call", CALL):
+        return "yes", wanted
+    return "no", 1 - wanted

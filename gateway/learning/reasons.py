@@ -1,106 +1,132 @@
 """Why a head answered as it did, in the writer's own words.
 
 Each word of a text is given its share of the sum: its own weight, that of its pieces, half of each
-pair it stands in, and its part of the concepts. The strongest short runs of words are the reasons.
+pair it stands in, and its part of the concepts. The strongest short runs of words inside one
+sentence are the reasons. All in arrays: it is done for each letter that is shown to somebody.
 """
 
 from __future__ import annotations
+
+import re
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.learning.features import (
+    NEAR_CONCEPTS,
+    NEAR_WORDS,
     PAIR_VALUE,
+    Columns,
     Reader,
-    TextFeatures,
-    piece_columns,
+    clip,
     unit,
 )
+from gateway.learning.vocabulary import Numbers
 from gateway.learning.words import split
 
-LONGEST_RUN = 6
+Shares = NDArray[np.float32]
+Weigh = Callable[[Columns], Shares]
+"""What each of these columns adds to the answer that is explained."""
+WordShares = Callable[[Numbers], tuple[Shares, Shares, int]]
+"""For different words: what each adds, what its pieces add, and how many pieces all have."""
+
+SHORTEST_RUN, LONGEST_RUN = 2, 7
 MOST = 4
-WEAKEST = 0.12
-"""Runs that move the logit by less are no reason."""
-EDGE = 0.5
-"""The first and last word of a run carry at least this much of its mean."""
-FEWEST_LETTERS = 7
-"""A reason shorter than this ("you", "the") explains nothing."""
-LENGTH_COST = 0.02
+WEAKEST, FAINT = 0.1, 0.3
+"""Runs that add less, or less than this part of the strongest, are no reason."""
+PLACE = 0.6
+"""What a word's place costs, in shares of the words that speak for the answer on average."""
+TELLING = 5
+"""Letters of the longest word of a run, at least: "and you" convinces nobody."""
+_SENTENCE = re.compile(r"[.!?…;:](?=\s)|\n\s*\n")
 
 
 class Phrases:
-    """Finds the runs of words that spoke most for one output. `weights` has one entry a column."""
+    """Finds the runs of words that spoke most for one answer."""
 
-    def __init__(self, reader: Reader, weights: NDArray[np.float32]) -> None:
-        self._reader, self._weights = reader, weights
+    def __init__(self, reader: Reader, weigh: Weigh, word_shares: WordShares) -> None:
+        self._reader, self._weigh, self._word_shares = reader, weigh, word_shares
 
     def find(self, text: str) -> list[str]:
         """At most `MOST` runs of words, letters and spaces only, strongest first."""
-        words = split(text)
-        features = self._reader.read(text)
-        if not len(features.words) or len(words) != len(features.words):
+        words, sentences = _sentences(clip(text))
+        if len(words) < SHORTEST_RUN:
             return []
-        shares = self.shares(features)
-        runs: list[tuple[float, int, int]] = []
-        for start in range(len(words)):
-            if shares[start] <= 0:
-                continue
-            for end in range(start + 1, min(start + LONGEST_RUN, len(words)) + 1):
-                worth = float(shares[start:end].sum())
-                least = EDGE * worth / (end - start)
-                if shares[start] >= least and shares[end - 1] >= least:
-                    runs.append((worth - LENGTH_COST * (end - start), start, end))
-        return self._best(runs, words)
-
-    def _best(self, runs: list[tuple[float, int, int]], words: list[bytes]) -> list[str]:
+        shares = self.shares(self._reader.vocabulary.read(words))
         chosen: list[str] = []
-        taken: set[int] = set()
-        for worth, start, end in sorted(runs, reverse=True):
-            if worth < WEAKEST or len(chosen) == MOST:
+        taken = np.zeros(len(words), np.bool_)
+        least = WEAKEST
+        # A word that adds less than a common one is not worth its place on a card.
+        shares -= PLACE * shares[shares > 0].sum() / max(np.count_nonzero(shares > 0), 1)
+        for worth, start, end in _runs(shares, sentences):
+            if worth < least or len(chosen) == MOST:
                 break
-            if taken.isdisjoint(range(start, end)):
-                taken.update(range(start, end))
-                phrase = _plain(words[start:end])
-                if len(phrase) >= FEWEST_LETTERS and phrase not in chosen:
-                    chosen.append(phrase)
+            if taken[start:end].any() or max(map(len, words[start:end])) < TELLING:
+                continue
+            taken[start:end] = True
+            phrase = _plain(words[start:end])
+            if " " in phrase and phrase not in chosen:
+                chosen.append(phrase)
+                least = max(least, worth * FAINT)
         return chosen
 
-    def shares(self, features: TextFeatures) -> NDArray[np.float64]:
-        """What each word of the text adds to the output; shape (words,)."""
-        reader, weights = self._reader, self._weights
-        known, words = reader.vocabulary, features.words
-        value = unit(len(features.unique) + len(features.neighbours))
-        pieces = [weights[piece_columns(known.pieces[n])].sum() for n in features.unique.tolist()]
-        count = sum(len(known.pieces[n]) for n in features.unique.tolist())
-        by_word = np.zeros(len(known), np.float64)
-        by_word[features.unique] = weights[reader.word_columns(features.unique)] * value
-        by_word[features.unique] += np.array(pieces, np.float64) * unit(count)
-        shares = by_word[words] / np.bincount(words)[words]
-        pairs = reader.neighbour_columns(words)
-        halves = weights[pairs] * value / 2
+    def shares(self, words: Numbers) -> Shares:
+        """What each word of the text adds to the answer; shape (words,)."""
+        times = np.bincount(words)
+        unique = np.flatnonzero(times).astype(np.int32)
+        pairs = self._reader.neighbour_columns(words)
+        value = unit(len(unique) + len(np.unique(pairs)))
+        alone, pieces, count = self._word_shares(unique)
+        by_word = np.zeros(len(times), np.float32)
+        by_word[unique] = (alone * value + pieces * unit(count)) / times[unique]
+        shares = by_word[words]
+        halves = self._weigh(pairs) * (value / 2)
         shares[:-1] += halves
         shares[1:] += halves
-        self._add_concepts(features, shares)
-        return np.asarray(shares, np.float64)
+        self._add_concepts(words, shares)
+        return shares
 
-    def _add_concepts(self, features: TextFeatures, shares: NDArray[np.float64]) -> None:
+    def _add_concepts(self, words: Numbers, shares: Shares) -> None:
         layout = self._reader.layout
-        spans, events = self._reader.events(features.words)
-        counts = dict(zip(features.concepts.tolist(), features.counts.tolist(), strict=True))
-        times = np.bincount(events, minlength=1)
-        for (start, length), event in zip(spans, events.tolist(), strict=True):
-            column = layout.words + event
-            share = self._weights[column] * counts[column] / times[event] / length
-            shares[start : start + length] += share
-        for first in range(len(spans)):
-            for second in range(first + 1, min(first + 4, len(spans))):
-                (start, length), (start2, length2) = spans[first], spans[second]
-                if start2 - start <= 6:
-                    column = layout.pairs + int(events[first]) * layout.concepts
-                    half = self._weights[column + int(events[second])] * PAIR_VALUE / 2
-                    shares[start : start + length] += half / length
-                    shares[start2 : start2 + length2] += half / length2
+        starts, lengths, events = self._reader.events(words)
+        if not len(events):
+            return
+        times = np.bincount(events)[events]
+        worth = self._weigh(events + np.int32(layout.words)) * (1 - 0.5**times) / times
+        for lag in range(1, NEAR_CONCEPTS + 1):
+            near = np.flatnonzero(starts[lag:] - starts[:-lag] <= NEAR_WORDS)
+            columns = layout.pairs + events[near] * layout.concepts + events[near + lag]
+            halves = self._weigh(columns) * (PAIR_VALUE / 2)
+            np.add.at(worth, near, halves)
+            np.add.at(worth, near + lag, halves)
+        for place in range(int(lengths.max())):
+            inside = lengths > place
+            np.add.at(shares, starts[inside] + place, (worth / lengths)[inside])
+
+
+def _sentences(text: str) -> tuple[list[bytes], NDArray[np.int_]]:
+    """The words of a text and the number of the sentence each stands in. The first line, the
+    subject, is a sentence; lines broken by a mail program are not."""
+    subject, _, rest = text.partition("\n")
+    parts = [split(part) for part in (subject, *_SENTENCE.split(rest))]
+    words = [word for part in parts for word in part]
+    return words, np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+
+
+def _runs(shares: Shares, sentences: NDArray[np.int_]) -> list[tuple[float, int, int]]:
+    """Runs that begin and end with a word that speaks for the answer, strongest first."""
+    sums = np.concatenate([[0.0], np.cumsum(shares, dtype=np.float64)])
+    speaks = shares > 0
+    found: list[tuple[float, int, int]] = []
+    for length in range(SHORTEST_RUN, min(LONGEST_RUN, len(shares)) + 1):
+        last = length - 1
+        whole = (sentences[last:] == sentences[: len(shares) - last]) & speaks[last:]
+        starts = np.flatnonzero(whole & speaks[: len(shares) - last])
+        worth = sums[starts + length] - sums[starts]
+        best = np.argsort(-worth, kind="stable")[: 6 * MOST]
+        found += [(float(worth[n]), int(starts[n]), int(starts[n]) + length) for n in best]
+    return sorted(found, reverse=True)
 
 
 def _plain(words: list[bytes]) -> str:

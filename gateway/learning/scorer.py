@@ -1,4 +1,4 @@
-"""One pass over a message for every linear head: spam, mood, anger, urgency, wish for a call.
+"""One pass over a message for every linear head: spam, tone, urgency, wish for a call, refusal.
 
 The words of a message are read and hashed once. Weights of all loaded models stand side by side,
 and the sums of each known word over them are kept, so that a letter costs a few small products.
@@ -7,6 +7,7 @@ No scikit-learn here: its coefficients were exported by `train.py`, and a test p
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,11 +30,10 @@ from gateway.learning.features import (
 from gateway.learning.input import Input, read_input
 from gateway.learning.model import Head, Model
 from gateway.learning.reasons import Phrases
+from gateway.learning.vocabulary import Numbers
 from gateway.message import Message, once_per_message
 
 Logits = NDArray[np.float32]
-PHRASES_FROM = 4096
-"""Characters in which phrases are looked for: of a long text all of it would cost milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +50,14 @@ class Scores:
     def sigmoid(self, head: str) -> float:
         """The probability of a yes-or-no head; 0 when no loaded model has it."""
         logits = self.heads.get(head)
-        return 0.0 if logits is None else sigmoid(float(logits[0]))
+        return 0.0 if logits is None else 1 / (1 + math.exp(-max(-60.0, min(60.0, logits[0]))))
 
     def softmax(self, head: str) -> tuple[float, ...]:
-        return softmax(self.heads[head])
-
-
-def sigmoid(logit: float) -> float:
-    return float(1 / (1 + np.exp(-np.clip(logit, -60, 60))))
-
-
-def softmax(logits: Logits) -> tuple[float, ...]:
-    powers = np.exp(logits.astype(np.float64) - float(logits.max()))
-    return tuple(float(p) for p in powers / powers.sum())
+        logits = self.heads[head].tolist()
+        most = max(logits)
+        powers = [math.exp(logit - most) for logit in logits]
+        total = sum(powers)
+        return tuple(power / total for power in powers)
 
 
 class Scorer:
@@ -71,7 +66,6 @@ class Scorer:
     def __init__(self, models: Mapping[str, Model]) -> None:
         self.models: dict[str, Model] = {}
         self._reader = Reader(concepts.shipped())
-        self._columns: dict[tuple[int, int], NDArray[np.float32]] = {}
         self._lock = threading.Lock()
         self.join(models)
         self.score = once_per_message(self._score)
@@ -106,32 +100,40 @@ class Scorer:
         read = read_input(message)
         facts = mail_facts.columns(message, read)
         with self._lock:
-            tone_text = self._reader.read(read.tone)
-            spam_text = tone_text if read.spam == read.tone else self._reader.read(read.spam)
-            mail = facts + np.int32(self._reader.layout.mail)
-            logits = self._product(tone_text, None)
-            heads = self._named(logits)
+            tone_text = spam_text = self._reader.read(read.tone)
+            heads = self._named(self._product(tone_text, None))
             if "spam" in heads:
-                with_mail = self._product(spam_text, mail)
-                heads["spam"] = self._named(with_mail)["spam"]
+                if read.spam != read.tone:
+                    spam_text = self._reader.read(read.spam)
+                mail = facts + np.int32(self._reader.layout.mail)
+                heads["spam"] = self._named(self._product(spam_text, mail))["spam"]
         return Scores(read, heads, len(tone_text.words), spam_text, tone_text)
 
     def phrases(self, scores: Scores, head: str, output: int = 0, *, sign: int = 1) -> list[str]:
         """The words of the text that spoke most for one output of a head, strongest first."""
-        features = scores.spam_text if head == "spam" else scores.tone_text
-        text = (scores.input.spam if head == "spam" else scores.input.tone)[:PHRASES_FROM]
+        text = scores.input.spam if head == "spam" else scores.input.tone
         for _, known, first in self._heads:
-            if known.name == head and features is not None:
+            if known.name == head:
                 with self._lock:
-                    weights = self._column(first + output, sign)
-                    return Phrases(self._reader, weights).find(text)
+                    return self._phrases(known, first, output, sign).find(text)
         return []
 
-    def _column(self, output: int, sign: int) -> NDArray[np.float32]:
-        """One output's weights side by side, made once: the matrix holds them far apart."""
-        if (output, sign) not in self._columns:
-            self._columns[output, sign] = np.ascontiguousarray(self._weights[:, output]) * sign
-        return self._columns[output, sign]
+    def _phrases(self, head: Head, first: int, output: int, sign: int) -> Phrases:
+        """One label of several is explained by what sets it apart from the others."""
+        outputs = slice(first, first + len(head.labels))
+
+        def apart(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+            chosen = rows[:, outputs]
+            others = chosen.mean(1) if len(head.labels) > 1 else np.float32(0)
+            return np.asarray((chosen[:, output] - others) * sign, np.float32)
+
+        def words(unique: Columns) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
+            alone, pieces, count = self._sums.each(unique)
+            return apart(alone), apart(pieces), count
+
+        return Phrases(
+            self._reader, lambda columns: apart(self._weights.take(columns, axis=0)), words
+        )
 
     def _named(self, logits: Logits) -> dict[str, Logits]:
         return {
@@ -140,17 +142,21 @@ class Scorer:
 
     def _product(self, features: TextFeatures, mail: Columns | None) -> Logits:
         """`row(features) @ weights + intercepts`, with the sums of known words taken ready."""
-        weights = self._weights
         words, pieces, count = self._sums.of(features.unique)
-        words = words + weights.take(features.neighbours, axis=0).sum(0)
-        total = words * unit(len(features.unique) + len(features.neighbours))
-        total += pieces * unit(count)
-        total += features.counts @ weights.take(features.concepts, axis=0)
-        total += weights.take(features.pairs, axis=0).sum(0) * PAIR_VALUE
-        total += weights.take(features.facts, axis=0).sum(0)
+        neighbours, concepts, pairs = features.neighbours, features.concepts, features.pairs
+        word = unit(len(features.unique) + len(neighbours))
+        columns = [neighbours, concepts, pairs, features.facts]
         if mail is not None:
-            total += weights.take(mail, axis=0).sum(0)
-        return np.asarray(total + self._intercepts, np.float32)
+            columns.append(mail)
+        joined = np.concatenate(columns)
+        values = np.ones(len(joined), np.float32)
+        values[: (begin := len(neighbours))] = word
+        values[begin : (end := begin + len(concepts))] = features.counts
+        values[end : end + len(pairs)] = PAIR_VALUE
+        total = values @ self._weights.take(joined, axis=0)
+        return np.asarray(
+            total + words * word + pieces * unit(count) + self._intercepts, np.float32
+        )
 
 
 class _WordSums:
@@ -158,21 +164,24 @@ class _WordSums:
 
     def __init__(self, weights: NDArray[np.float32], reader: Reader) -> None:
         self._weights, self._reader = weights, reader
-        limit, outputs = reader.vocabulary.limit, weights.shape[1]
-        self._words = np.zeros((limit, outputs), np.float32)
-        self._pieces = np.zeros((limit, outputs), np.float32)
-        self._counts = np.zeros(limit, np.int32)
+        self._outputs = weights.shape[1]
+        self._table = np.zeros((reader.vocabulary.limit, 2 * self._outputs + 1), np.float32)
+        """For each word its own weights, the sums of its pieces' weights, how many pieces."""
         self._known = 0
         self._generation = 0
 
-    def of(self, unique: NDArray[np.int32]) -> tuple[Logits, Logits, int]:
+    def of(self, unique: Numbers) -> tuple[Logits, Logits, int]:
         """Sums over different words, sums over their pieces, and how many pieces there are."""
         self._learn()
-        return (
-            self._words.take(unique, axis=0).sum(0),
-            self._pieces.take(unique, axis=0).sum(0),
-            int(self._counts.take(unique).sum()),
-        )
+        sums = np.ones(len(unique), np.float32) @ self._table.take(unique, axis=0)
+        return sums[: self._outputs], sums[self._outputs : -1], round(float(sums[-1]))
+
+    def each(self, unique: Numbers) -> tuple[Logits, Logits, int]:
+        """The same word by word, shape (words, outputs)."""
+        self._learn()
+        rows = self._table.take(unique, axis=0)
+        count = round(float(rows[:, -1].sum()))
+        return rows[:, : self._outputs], rows[:, self._outputs : -1], count
 
     def _learn(self) -> None:
         vocabulary = self._reader.vocabulary
@@ -180,12 +189,17 @@ class _WordSums:
             self._generation, self._known = vocabulary.generation, 0
         if self._known == len(vocabulary):
             return
+        rows = self._table[self._known : len(vocabulary)]
         new = np.arange(self._known, len(vocabulary), dtype=np.int32)
-        self._words[new] = self._weights[self._reader.word_columns(new)]
-        for number in new.tolist():
-            columns = piece_columns(vocabulary.pieces[number])
-            self._pieces[number] = self._weights.take(columns, axis=0).sum(0)
-            self._counts[number] = len(columns)
+        rows[:, : self._outputs] = self._weights.take(self._reader.word_columns(new), axis=0)
+        pieces = vocabulary.pieces[self._known :]
+        rows[:, -1] = counts = np.array(list(map(len, pieces)))
+        some = np.flatnonzero(counts)  # a word of one letter has no pieces
+        rows[:, self._outputs : -1] = 0
+        if len(some):
+            weights = self._weights.take(piece_columns(np.concatenate(pieces)), axis=0)
+            begins = np.cumsum(counts) - counts
+            rows[some, self._outputs : -1] = np.add.reduceat(weights, begins[some])
         self._known = len(vocabulary)
 
 

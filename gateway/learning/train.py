@@ -91,19 +91,17 @@ def _tone(samples: Sequence[Sample], progress: Progress) -> Model:
         thresholds |= _thresholds(question.name, chances(logits), answers)
         heads.append(Head(question.name, question.labels, first))
         first += len(question.labels)
-    if not {"mood", "anger"} <= {head.name for head in heads}:
+    if "tone" not in {head.name for head in heads}:
         raise ValueError("samples of irate, upset, neutral and pleased are needed")
     return _model("tone", heads, learned, samples, thresholds)
 
 
 def _thresholds(name: str, found: Array, answers: NDArray[np.int_]) -> dict[str, float]:
-    """Where yes begins: hurry by the best balance; a refused call is rather assumed than missed."""
+    """Where yes begins: by the best balance, but a refused call is rather assumed than missed."""
     if name == "urgent":
-        return {"urgent": train_tone.threshold(found[:, 0], answers == 1)}
-    if name == "asked":
-        refused = train_tone.ASKED.index("refused")
-        line = train_tone.threshold(found[:, refused], answers == refused, 2.0)
-        return {"refused": max(line, REFUSED_LEAST)}
+        return {name: train_tone.threshold(found[:, 0], answers == 1)}
+    if name == "refused":
+        return {name: max(train_tone.threshold(found[:, 0], answers == 1, 2.0), REFUSED_LEAST)}
     return {}
 
 

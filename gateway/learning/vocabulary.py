@@ -12,13 +12,17 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.learning.concepts import Concepts, PhraseTable, fold
+from gateway.learning.concepts import MOST_CONCEPTS, NO_CONCEPT, Concepts, PhraseTable, fold
 from gateway.learning.words import normal
 
 SHORTEST_PIECE, LONGEST_PIECE = 3, 5
 """Letters of the pieces of a word, its two edges counted as letters."""
 
+MOST_DIGITS = 99
+
 Numbers = NDArray[np.int32]
+Events = NDArray[np.int32]
+"""Numbers of concepts in the order they are met."""
 
 
 class Vocabulary:
@@ -34,14 +38,10 @@ class Vocabulary:
         """CRC-32 of the normal form."""
         self.keys = np.zeros(limit, np.uint32)
         """CRC-32 of what stands for the word inside a phrase."""
-        self.begins = np.zeros(limit, np.bool_)
-        """Whether some phrase begins with it."""
-        self.continues = np.zeros(limit, np.bool_)
-        """Whether it stands in some phrase after the first word."""
-        self.first = np.full(limit, -1, np.int16)
-        """The concept of the word by itself, -1 for none."""
-        self.second = np.full(limit, -1, np.int16)
-        """The other concept of the few words that have two."""
+        self.concepts_of = np.full((limit, MOST_CONCEPTS), NO_CONCEPT, np.int16)
+        """What the word means by itself; most mean nothing, few mean two things."""
+        self.digits = np.zeros(limit, np.int8)
+        """How many digits a word of nothing else has; most have none."""
         self.pieces: list[NDArray[np.uint32]] = []
         """Hashes of the word's pieces."""
 
@@ -51,7 +51,7 @@ class Vocabulary:
     def read(self, words: list[bytes]) -> Numbers:
         """The number of each word, new ones learned on the way."""
         try:
-            return np.array(list(map(self._numbers.__getitem__, words)), np.int32)
+            return np.fromiter(map(self._numbers.__getitem__, words), np.int32, len(words))
         except KeyError:
             new = [word for word in dict.fromkeys(words) if word not in self._numbers]
         if len(self) + len(new) > self.limit:
@@ -65,23 +65,18 @@ class Vocabulary:
     def _forget(self) -> None:
         self._numbers.clear()
         self.pieces.clear()
-        self.first.fill(-1)
-        self.second.fill(-1)
+        self.concepts_of.fill(NO_CONCEPT)
         self.generation += 1
 
     def _learn(self, word: bytes) -> None:
         number = len(self.pieces)
         form = normal(word)
         folded = fold(form)
-        key = self.concepts.phrase_key(folded)
         self.hashes[number] = zlib.crc32(form)
-        self.keys[number] = zlib.crc32(key)
-        self.begins[number] = key in self.phrases.firsts
-        self.continues[number] = key in self.phrases.others
-        for slot, concept in zip(
-            (self.first, self.second), self.concepts.of_word(folded), strict=False
-        ):
-            slot[number] = concept
+        self.keys[number] = zlib.crc32(self.concepts.phrase_key(folded))
+        meant = self.concepts.of_word(folded)[:MOST_CONCEPTS]
+        self.concepts_of[number, : len(meant)] = meant
+        self.digits[number] = min(len(word), MOST_DIGITS) if word.isdigit() else 0
         self.pieces.append(_pieces(form.decode("utf-8", "ignore")))
         self._numbers[word] = number
 

@@ -51,7 +51,7 @@ def split(text: str) -> list[bytes]:
         text = _without_addresses(text)
     if text.isascii():
         return text.encode().translate(_TABLE).split()
-    return _plain(text).lower().encode("utf-8", "replace").translate(_TABLE).split()
+    return _plain(text).encode("utf-8", "replace").translate(_TABLE).split()
 
 
 def _without_addresses(text: str) -> str:
@@ -66,10 +66,14 @@ def _without_addresses(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Drop what is invisible, unfold look-alike forms (NFKC), set symbols and emoji apart."""
+    """Drop what is invisible, unfold look-alike forms (NFKC), set symbols and emoji apart, and
+    lower capitals, if there are others than those of ASCII, which `_TABLE` lowers."""
     foreign = beyond_ascii(text)
     if not unicodedata.is_normalized("NFKC", "".join(foreign)):
         text = unicodedata.normalize("NFKC", text)
+        foreign = beyond_ascii(text)
+    if any(character != character.lower() for character in foreign):
+        text = text.lower()
         foreign = beyond_ascii(text)
     changes: dict[str, str | int | None] = {
         character: _instead(character) for character in foreign if not character.isalpha()
@@ -87,6 +91,8 @@ _FEW = 24
 
 def beyond_ascii(text: str) -> set[str]:
     """The different characters of a text that are not ASCII."""
+    if text.isascii():
+        return set()
     octets = text.encode("utf-8", "replace").translate(None, _ASCII)
     return set(octets.decode("utf-8", "replace"))
 

@@ -21,7 +21,7 @@ en: wait* for week*
 
 
 def concepts_in(text: str, reader: Reader) -> list[str]:
-    _, events = reader.events(reader.vocabulary.read(split(text)))
+    _, _, events = reader.events(reader.vocabulary.read(split(text)))
     return [reader.vocabulary.concepts.names[number] for number in events.tolist()]
 
 

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.learning.concepts import shipped
-from gateway.learning.features import MAIL_ROOM, STYLE, Reader, style
+from gateway.learning.features import (
+    HEAD,
+    MAIL_ROOM,
+    STYLE,
+    TAIL,
+    Reader,
+    clip,
+    holds_telephone,
+    style,
+)
 
 SHARED = Reader(shipped())
 LETTER = """Third time I write!! You PROMISED a refund and nobody answers.
@@ -73,6 +82,33 @@ def test_style_is_told() -> None:
 
 def test_an_endless_line_is_read_in_bounded_work(reader: Reader) -> None:
     features = reader.read("spam" * 3_000_000)
-    assert len(features.words) == 1
+    assert len(features.words) == 2
     features = reader.read("a b " * 3_000_000)
-    assert len(features.words) <= 1 << 15
+    assert len(features.words) <= (HEAD + TAIL) // 2 + 1
+
+
+def test_of_a_long_text_the_beginning_and_the_end_are_read() -> None:
+    begin, end = "alpha " * 100, " omega" * 100
+    filled = begin + "middle " * 2000 + end
+    assert len(clip(filled)) == HEAD + TAIL + 1
+    assert clip(filled).startswith("alpha")
+    assert clip(filled).endswith("omega")
+    short = "word " * 100
+    assert clip(short) == short
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("call (030) 555-0171 after six", True),
+        ("+34 619 204 553", True),
+        ("07700900391", True),
+        ("order 40112233 of 12.05.2026", False),
+        ("2026-05-12", False),
+        ("card 4111 1111 1111 1111", False),
+        ("two of 3 for 4", False),
+    ],
+)
+def test_a_telephone_number_is_told_from_others(reader: Reader, text: str, expected: bool) -> None:
+    words = reader.read(text).words
+    assert holds_telephone(reader.vocabulary.digits[words]) is expected

@@ -98,13 +98,13 @@ def test_a_message_is_scored_once() -> None:
 def test_threads_get_the_same_answers() -> None:
     scorer = Scorer.load({"tone": shipped.find("models", "tone")})
     letters = [f"letter {n} about order {n}: {text}" for n, (_, text) in enumerate(TEXTS)]
-    expected = [scorer.score_text(text)["mood"].tolist() for text in letters]
+    expected = [scorer.score_text(text)["tone"].tolist() for text in letters]
     fresh = Scorer.load({"tone": shipped.find("models", "tone")})
     found: dict[int, list[float]] = {}
 
     def work(first: int) -> None:
         for n in range(first, len(letters), 4):
-            found[n] = fresh.score_text(letters[n])["mood"].tolist()
+            found[n] = fresh.score_text(letters[n])["tone"].tolist()
 
     threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
     for thread in threads:
@@ -189,7 +189,7 @@ def test_bad_input_gets_an_answer(raw: bytes) -> None:
     scorer = load_shared({"spam": "spam", "tone": "tone"})
     scores = scorer.score(message_of(raw))
     assert all(np.isfinite(logits).all() for logits in scores.heads.values())
-    for phrase in scorer.phrases(scores, "spam") + scorer.phrases(scores, "anger"):
+    for phrase in scorer.phrases(scores, "spam") + scorer.phrases(scores, "tone"):
         assert all(c.isalpha() or c == " " for c in phrase)
 
 

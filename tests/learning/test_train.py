@@ -27,8 +27,9 @@ HAM = "From: jo@home.example\nSubject: Meeting {n}\n\nSee you at the meeting in 
 def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("letters") / "letters.jsonl"
     rows = [
-        {"id": f"{tone}-{n}", "subject": "Letter", "body": text.format(n=n), "tone": tone,
-         "urgent": n % 5 == 0, "wants_call": tone == "irate", "no_call": n % 11 == 0,
+        {"id": f"{'i' if n % 5 == 0 else 'a'}-{tone}{n}", "subject": "Letter",
+         "body": text.format(n=n), "tone": tone,
+         "urgent": n % 4 == 0, "wants_call": tone == "irate", "no_call": n % 11 == 0,
          "language": "en", "situation": f"{tone} {n}", "persona": f"p{n}"}
         for tone, text in WORDS.items() for n in range(1, 30)
     ]  # fmt: skip
@@ -75,16 +76,11 @@ def test_sources_can_be_left_out(mail: Path, letters: Path, tmp_path: Path) -> N
     assert set(made.samples) == {"letters"}
 
 
-def test_what_is_held_out_hangs_on_names_alone() -> None:
-    sample = Sample("letters", text="a", group="late parcel", extra={"persona": "baker"})
-    other = Sample("letters", text="b", group="late parcel", extra={"persona": "baker"})
-    assert train_tone.held_out(sample) == train_tone.held_out(other)
-    assert not train_tone.held_out(Sample("tweets", group="late parcel"))
-    shares = [
-        train_tone.held_out(Sample("letters", group=f"s{n}", extra={"persona": f"p{n}"}))
-        for n in range(2000)
-    ]
-    assert 0.18 < sum(shares) / len(shares) < 0.29
+def test_two_writers_are_held_out_whatever_they_write_of() -> None:
+    for name, expected in {"i001": True, "j-12": True, "a-001": False, "seed-7": False}.items():
+        sample = Sample("letters", text="a", group="late parcel", name=name)
+        assert train_tone.held_out(sample) is expected
+    assert not train_tone.held_out(Sample("tweets", name="i001"))
 
 
 def test_too_little_is_told(tmp_path: Path, mail: Path) -> None:

@@ -1,0 +1,61 @@
+"""What scores mean in words: a refusal beats every wish, and who feels how decides who is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from gateway.learning.input import message_of_text, read_input
+from gateway.learning.judgement import LONG, SHORT, TONES, Judgement, judge
+from gateway.learning.scorer import Scores
+
+SURE = 20.0
+
+
+def judged(tone: str, logits: Mapping[str, float], words: int = LONG) -> Judgement:
+    """A text that sounds like `tone`, for sure; heads that are not named say no, for sure."""
+    tones = np.array([SURE if one == tone else 0.0 for one in TONES], np.float32)
+    heads = {"tone": tones, "tone_short": tones[::-1]}
+    for head in ("urgent", "cause", "wish", "refused"):
+        heads[head] = np.array([logits.get(head, -SURE)], np.float32)
+    return judge(Scores(read_input(message_of_text("", "text")), heads, words), {})
+
+
+@pytest.mark.parametrize(
+    ("tone", "head", "asked"),
+    [
+        ("irate", "", "yes"),
+        ("upset", "", "no"),
+        ("upset", "wish", "no"),
+        ("upset", "cause", "yes"),
+        ("neutral", "cause", "no"),
+        ("neutral", "wish", "yes"),
+        ("pleased", "wish", "yes"),
+        ("pleased", "", "no"),
+    ],
+)
+def test_the_tone_says_what_a_call_hangs_on(tone: str, head: str, asked: str) -> None:
+    found = judged(tone, {head: SURE} if head else {})
+    assert (found.tone, found.asked) == (tone, asked)
+
+
+@pytest.mark.parametrize("tone", TONES)
+def test_a_refusal_beats_every_wish(tone: str) -> None:
+    found = judged(tone, {"refused": 1.0, "cause": SURE, "wish": SURE})
+    assert found.asked == "refused"
+    assert found.asked_score == pytest.approx(0.731, abs=0.001)
+
+
+def test_a_line_or_two_is_read_by_the_head_of_short_texts() -> None:
+    assert judged("irate", {}, SHORT).tone == "pleased"
+    assert judged("irate", {}, LONG).tone == "irate"
+    between = judged("irate", {}, (SHORT + LONG) // 2).tones
+    assert between["irate"] == pytest.approx(0.5, abs=0.05)
+    assert sum(between.values()) == pytest.approx(1)
+
+
+def test_hurry_is_a_question_of_its_own() -> None:
+    assert judged("pleased", {"urgent": SURE}).urgent
+    assert not judged("irate", {}).urgent
