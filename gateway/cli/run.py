@@ -17,6 +17,7 @@ from gateway.app import Gateway
 from gateway.check import inspect
 from gateway.cli.common import NOT_WELL, config_option, config_path, read_config
 from gateway.configuration import Loaded, load
+from gateway.edge import collector
 from gateway.edge.clock import now
 from gateway.edge.logs import set_up
 from gateway.edge.pulse import Pulse
@@ -145,6 +146,7 @@ async def serve(begin: Served, watch: Watch, *, workers: int) -> int:
     except (OSError, ValueError, StoreError) as error:
         journal.trouble("start", error)
         return HOPELESS
+    collector.settle()
     beating = asyncio.create_task(watch.beat(), name="pulse")
     reloading = asyncio.create_task(_reload_when_asked(served, begin.path, reload, journal))
     await stop.wait()
@@ -168,6 +170,7 @@ async def _reload_when_asked(
             settings = usable(loaded, problems)
             if settings is not None:
                 await served.reload(settings, files_digest(loaded.files))
+                collector.settle()
                 continue
         except Exception as error:  # whatever it was, the next SIGHUP is heard again
             journal.trouble("reload", error)
