@@ -21,6 +21,8 @@ from gateway.store.sql import Connection, Transaction, marks, moment, moment_or_
 Claimed = tuple[Sequence[Job], Turn]
 STRIKES = 3
 """Leases in a row that may run out before a letter is held."""
+APART = 1_000_000
+"""Microseconds for which a letter is put off that must wait for its turn to go alone."""
 
 
 def new_lease(owner: str) -> str:
@@ -44,6 +46,7 @@ def claim(
     if not chosen:
         return (), turn
     ready = [due for due in chosen if due.state != "active" or _survives(tx, due, now)]
+    ready = _one_by_one(tx, ready, lease.partition(":")[0], now)
     # What just became of an expired letter may have ended another one that was chosen.
     rows = tx.db.execute(
         "UPDATE letters SET state = 'active', lease = ?, due = ?, "
@@ -58,6 +61,36 @@ def claim(
     jobs = _jobs(tx, [leased[due.number] for due in ready], lease, now, spooled)
     _tell_late(tx, [leased[due.number][1] for due in ready if due.state == "waiting"], jobs, now)
     return jobs, turn
+
+
+def _one_by_one(tx: Transaction, ready: list[Due], owner: str, now: int) -> list[Due]:
+    """Of the letters whose next strike is their last a worker has one at a time.
+
+    Whatever it has in hand when it dies is struck; only who is to blame should be held for it.
+    """
+    last = STRIKES - 1
+    numbers = [due.number for due in ready]
+    if not numbers:
+        return ready
+    struck = tx.db.execute(
+        f"SELECT number FROM letters WHERE number IN ({marks(len(numbers))}) AND strikes >= ? "
+        "ORDER BY due, number",
+        (*numbers, last),
+    ).fetchall()
+    if not struck:
+        return ready
+    leases = tx.db.execute(
+        "SELECT lease FROM letters INDEXED BY letters_due WHERE due IS NOT NULL AND due > ? "
+        "AND state = 'active' AND strikes >= ?",
+        (now, last),
+    ).fetchall()
+    busy = any(lease.partition(":")[0] == owner for (lease,) in leases)
+    waits = {number for (number,) in (struck if busy else struck[1:])}
+    tx.db.executemany(
+        "UPDATE letters SET state = 'queued', lease = '', due = ? WHERE number = ?",
+        [(now + APART, number) for number in waits],
+    )
+    return [due for due in ready if due.number not in waits]
 
 
 def end_orphans(tx: Transaction, is_alive: Callable[[str], bool]) -> int:

@@ -16,6 +16,7 @@ from gateway.message import Arrival, Envelope, Session, Wishes
 from gateway.store import Store, StoreError
 
 MINUTE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
 LEASE = timedelta(minutes=5)
 
 
@@ -307,6 +308,28 @@ async def test_a_letter_that_stops_its_worker_three_times_is_held(
         assert len(await keeper.claim(now)) == 1
         now += LEASE
     assert await keeper.claim(now) == []
+
+
+async def test_only_what_stops_its_worker_is_held_and_not_what_was_in_hand_beside_it(
+    keeper: Any, store: Store, mail: SimpleNamespace
+) -> None:
+    ids = [await keeper.keep() for _ in range(5)]
+    poison, now = ids[3], mail.NOW
+    for _ in range(2):
+        assert len(await keeper.claim(now)) == 5
+        now += LEASE
+    for _ in range(8):
+        jobs = await keeper.claim(now)
+        assert len(jobs) <= 1, "the next stop would be the last for each"
+        assert await keeper.claim(now) == []
+        for job in jobs:
+            if job.queue_id == poison:
+                now += LEASE
+            else:
+                await store.settle(job, mail.settlement(job, "relayed"), now)
+        now += 2 * SECOND
+    held = {entry.queue_id: entry.state for id_ in ids for entry in await store.entry(id_)}
+    assert held == {id_: "held" if id_ == poison else "relayed" for id_ in ids}
 
 
 async def test_a_settlement_forgives_earlier_stops(
