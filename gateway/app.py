@@ -105,6 +105,7 @@ class Gateway:
         self.relay = Relay(
             store=self.store,
             hops=lambda name: self._settings.next_hops.get(name),
+            resolver=self._resolver,
             hostname=settings.hostname,
             policy=self._delivery(self._parts),
             journal=self._journal,

@@ -40,6 +40,9 @@ def resolve_paths(data: dict[str, Any], sources: Sources) -> None:
     for pattern in (
         ("listen", None, "tls", "cert"),
         ("listen", None, "tls", "key"),
+        ("next_hops", None, "authorities"),
+        ("next_hops", None, "certificate", "cert"),
+        ("next_hops", None, "certificate", "key"),
         ("sites", None, "recipients", "file"),
     ):
         _each(data, pattern, sources, _file)

@@ -1,4 +1,7 @@
-"""One next hop as the relay sees it: the letters in hand for it, its transport and its breaker."""
+"""One next hop as the relay sees it: the letters in hand for it, its transport and its breaker.
+
+Straight delivery (`mx:`) has a lane for each domain, so that one that hangs holds up no other.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,15 @@ from gateway.store import Job
 class Lane:
     """Letters wait here only for a free connection: few, and in no other lane's way."""
 
-    def __init__(self, name: str, breaker: BreakerPolicy) -> None:
+    def __init__(self, name: str, breaker: BreakerPolicy, domain: str = "") -> None:
         self.name = name
+        self.domain = domain
+        """The recipients' domain, where each has a lane of its own."""
         self.breaker = Breaker(breaker)
         self.queue: deque[Job] = deque()
         self.workers = 0
+        self.used = 0.0
+        """When a letter came into it, in the loop's time."""
         self.endings = 0
         """Attempts that are over but not yet written down."""
         self.left_out = False
@@ -41,6 +48,11 @@ class Lane:
     @property
     def connections(self) -> int:
         return self._hop.connections if self._hop else 1
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is under way, and nothing is known that should be remembered."""
+        return not (self.queue or self.workers or self.endings) and self.breaker.closed
 
     @property
     def takes_utf8(self) -> bool:

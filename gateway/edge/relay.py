@@ -11,18 +11,20 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from gateway.delivery import Policy
 from gateway.edge.book import Book, Tried
 from gateway.edge.breaker import BreakerPolicy
-from gateway.edge.courier import Courier, make_transport
+from gateway.edge.courier import Courier, Transports
 from gateway.edge.lane import Lane
+from gateway.edge.lanes import Lanes
 from gateway.edge.limiter import AlertLimiter
 from gateway.edge.transport import Progress, Result, Sent, Transport, everyone
 from gateway.journal import Journal
 from gateway.reply import OUR_TROUBLE, Reply
+from gateway.resolver import Resolver
 from gateway.settings import NextHop
 from gateway.store import Job, Store, StoreError
 
@@ -36,6 +38,8 @@ SOON = 0.02
 """Seconds for which the ends of letters are gathered before the store is asked what follows."""
 RENEWAL = 60.0
 """Seconds between renewals of the leases in hand."""
+LATER = timedelta(minutes=1)
+"""How long letters are put off for whose domain enough wait already."""
 FAULTS = 3
 """Attempts that may end in a fault of ours before the letter is held."""
 
@@ -46,7 +50,8 @@ class Relay:
     """The deliver stop. `policy` may be replaced at any time, as on reload.
 
     `hops` gives a next hop's present configuration by name, None when there is none any more.
-    `transport` makes the way to a next hop; by default SMTP, LMTP or a Maildir by its address.
+    `transport` makes the way to a next hop; by default SMTP, LMTP or a Maildir by its address, and
+    with `resolver` straight to the recipients' domains.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class Relay:
         clock: Callable[[], datetime],
         chance: Callable[[], float] = random.random,
         transport: Callable[[NextHop], Transport] | None = None,
+        resolver: Resolver | None = None,
         breaker: BreakerPolicy | None = None,
         batch: int = BATCH,
         poll: float = POLL,
@@ -69,11 +75,10 @@ class Relay:
         self._hops = hops
         self._journal = journal
         self._clock = clock
-        self._breaker = breaker or BreakerPolicy()
         self._batch = batch
         self._poll = poll
         self._renewal = renewal
-        self._lanes: dict[str, Lane] = {}
+        self._lanes = Lanes(breaker or BreakerPolicy(), batch)
         self._in_hand: dict[tuple[str, str], Job] = {}
         """Letters leased to us, by letter id and lease."""
         self._workers: set[asyncio.Task[None]] = set()
@@ -86,7 +91,7 @@ class Relay:
         alerts = AlertLimiter(journal)
         self._courier = Courier(
             hops=hops,
-            transport=transport or partial(make_transport, hostname=hostname, journal=journal),
+            transport=transport or Transports(hostname, journal, resolver),
             journal=journal,
             alerts=alerts,
             clock=clock,
@@ -115,7 +120,7 @@ class Relay:
 
         Before anything was delivered there, nothing was seen: no.
         """
-        hop, lane = self._hops(name), self._lanes.get(name)
+        hop, lane = self._hops(name), self._lanes.find(name)
         return (hop is not None and hop.maildir is not None) or (
             lane is not None and lane.takes_utf8
         )
@@ -140,8 +145,8 @@ class Relay:
         self._changed.set()
         async with self._claiming:
             pass  # what a claim under way has leased is given back, not forgotten
-        waiting = [job for lane in self._lanes.values() for job in lane.queue]
-        for lane in self._lanes.values():
+        waiting = [job for lane in self._lanes for job in lane.queue]
+        for lane in self._lanes:
             lane.queue.clear()
         await self._give_back(waiting)
         workers = set(self._workers)
@@ -153,15 +158,15 @@ class Relay:
         await asyncio.gather(*self._endings, return_exceptions=True)
         if self._soon is not None:
             self._soon.cancel()
-        await self._courier.close(self._lanes.values())
+        await self._courier.close(self._lanes)
 
     # --- claiming ---
 
     async def _claim(self) -> bool:
         """Hand out letters that are due; whether it is worth asking again at once."""
-        for lane in self._lanes.values():
-            lane.left_out = lane.full
-        but_not = frozenset(name for name, lane in self._lanes.items() if lane.left_out)
+        for lane in self._lanes.take_idle():
+            self._courier.part_from(lane)
+        but_not = self._lanes.mark_full()
         try:
             jobs = await self._store.claim(self._clock(), self._batch, but_not=but_not)
         except Exception as error:  # the relay must outlive whatever the store does
@@ -172,15 +177,15 @@ class Relay:
             await self._give_back(jobs)
             return False
         excess = [job for job in jobs if not self._hand_out(job)]
-        await self._give_back(excess)
+        straight = {job.letter_id for job in excess if self._courier.domain(job)}
+        await self._give_back([job for job in excess if job.letter_id not in straight])
+        await self._give_back([job for job in excess if job.letter_id in straight], LATER)
         return len(jobs) >= self._batch and not excess
 
     def _hand_out(self, job: Job) -> bool:
         """Put a letter into its lane; False if that is too full even for one that is pressed."""
-        lane = self._lanes.get(job.next_hop)
+        lane = self._lanes.with_room(job.next_hop, self._courier.domain(job))
         if lane is None:
-            lane = self._lanes[job.next_hop] = Lane(job.next_hop, self._breaker)
-        if len(lane.queue) >= lane.connections + self._batch:
             return False
         self._in_hand[job.letter_id, job.lease] = job
         lane.add(job)
@@ -220,7 +225,7 @@ class Relay:
         try:
             while lane.queue and lane.workers <= lane.width(self._clock()):
                 job = lane.queue.popleft()
-                if lane.left_out and not lane.full:
+                if lane.left_out and not self._lanes.is_full(lane):
                     lane.left_out = False
                     self._changed.set()
                 await self._attempt(lane, job)
@@ -277,12 +282,12 @@ class Relay:
         self._soon = None
         self._changed.set()
 
-    async def _give_back(self, jobs: Sequence[Job]) -> None:
-        """They were claimed, but nothing was tried: due again at once."""
+    async def _give_back(self, jobs: Sequence[Job], wait: timedelta = timedelta(0)) -> None:
+        """They were claimed, but nothing was tried: due again at once, or after a while."""
         if not jobs:
             return
         try:
-            await self._store.give_back(jobs, self._clock())
+            await self._store.give_back(jobs, self._clock() + wait)
         except StoreError as error:
             self._journal.trouble("store", error)
         for job in jobs:

@@ -11,12 +11,15 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
+from gateway.edge.mx import NoWay
 from gateway.edge.smtp_dialogue import Dialogue
 from gateway.edge.smtp_opening import BAD_TLS, Ways, open_session
 from gateway.edge.smtp_session import Session
+from gateway.edge.smtp_tls import Contexts, TlsMode
 from gateway.edge.smtp_wire import TIMED_OUT, Trouble, Wire
-from gateway.edge.transport import Progress, Sent, everyone
+from gateway.edge.transport import Progress, Result, Sent, everyone
 from gateway.reply import Reply
 from gateway.settings import NextHop
 from gateway.store import Job
@@ -43,11 +46,27 @@ async def system_addresses(host: str) -> Sequence[str]:
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One address to connect to, and how."""
+
+    address: str
+    port: int
+    name: str
+    """The name that a verified certificate must hold."""
+    tls: TlsMode
+
+
+Find = Callable[[], Awaitable[Sequence[Place]]]
+"""Gives the places to try, best first; raises Trouble or NoWay."""
+
+
 class SmtpClient:
     """A Transport over SMTP or LMTP. It makes as many connections as it is given letters at once.
 
     `trust` is the TLS context that verifies names (default: the system's authorities);
-    `idle` is the time in seconds that an unused connection is kept.
+    `idle` is the time in seconds that an unused connection is kept; `find` says where to connect
+    to (default: the addresses of the host that is configured).
     """
 
     def __init__(
@@ -58,15 +77,17 @@ class SmtpClient:
         trust: ssl.SSLContext | None = None,
         resolve: Resolve = system_addresses,
         idle: float = IDLE_LIMIT,
+        find: Find | None = None,
     ) -> None:
         self._hop = hop
         self._hostname = hostname
-        self._trust = trust
+        self._find = find or self._configured
         self._resolve = resolve
         self._idle_limit = idle
         self._timeout = hop.timeout.total_seconds()
-        self._context: ssl.SSLContext | None = None
-        self._clear_until = 0.0
+        self._contexts = Contexts(hop, trust)
+        self._clear_until: dict[str, float] = {}
+        """Addresses that are spoken to in clear for a while."""
         self._idle: list[Session] = []
         self._closing: set[asyncio.Future[None]] = set()
         self._reaper: asyncio.TimerHandle | None = None
@@ -88,6 +109,9 @@ class SmtpClient:
             return await self._deliver(await self._open(), job, progress)
         except Trouble as trouble:
             return _delayed(job, trouble)
+        except NoWay as way:
+            result: Result = "delayed" if way.reply.temporary else "failed"
+            return Sent(everyone(job, result, way.reply), hop_failed=way.reply.temporary)
 
     async def close(self) -> None:
         """Say good-bye on kept connections and wait the short while that may take."""
@@ -147,31 +171,43 @@ class SmtpClient:
     # --- opening ---
 
     async def _open(self) -> Session:
-        """A session ready for MAIL. Raises Trouble with `hop_failed`."""
-        starttls = self._hop.scheme != "smtps" and self._hop.tls != "none"
+        """A session ready for MAIL, with the first server that gives one.
+
+        Raises Trouble with `hop_failed`, NoWay.
+        """
+        failure = Trouble(NO_CONNECTION, hop_failed=True)
+        for place in await self._find():
+            try:
+                return await self._open_at(place)
+            except Trouble as trouble:  # RFC 5321, 5.1: then the next one
+                failure = trouble
+        raise failure
+
+    async def _open_at(self, place: Place) -> Session:
+        starttls = self._hop.scheme != "smtps" and place.tls != "none"
         now = asyncio.get_running_loop().time()
-        optional = self._hop.tls == "opportunistic" and not self._hop.user
-        if starttls and optional and now < self._clear_until:
+        optional = place.tls == "opportunistic" and not self._hop.user
+        if starttls and optional and now < self._clear_until.get(place.address, 0.0):
             starttls = False
         try:
-            return await self._open_with(starttls=starttls)
+            return await self._open_with(place, starttls=starttls)
         except Trouble as trouble:
             if not (starttls and optional and trouble.reply is BAD_TLS):
                 raise
         # RFC 7435: some TLS is better than none, and mail in clear better than no mail.
-        self._clear_until = now + WITHOUT_TLS
-        return await self._open_with(starttls=False)
+        self._clear_until[place.address] = now + WITHOUT_TLS
+        return await self._open_with(place, starttls=False)
 
-    async def _open_with(self, *, starttls: bool) -> Session:
+    async def _open_with(self, place: Place, *, starttls: bool) -> Session:
         implicit = self._hop.scheme == "smtps"
-        context = await self._tls_context() if starttls or implicit else None
-        wire = await self._connect(context if implicit else None)
+        context = await self._contexts.of(place.tls) if starttls or implicit else None
+        wire = await self._connect(place, context if implicit else None)
         ways = Ways(
             hostname=self._hostname,
             lmtp=self._hop.scheme == "lmtp",
             starttls=context if starttls else None,
-            tls_required=self._hop.tls == "required",
-            server_name=self._hop.host,
+            tls_required=place.tls in ("encrypted", "required"),
+            server_name=place.name,
             user=self._hop.user,
             password=self._hop.password.get_secret_value(),
         )
@@ -184,35 +220,38 @@ class SmtpClient:
         self.takes_utf8 = "SMTPUTF8" in extensions
         return Session(dialogue, extensions, lmtp=ways.lmtp)
 
-    async def _connect(self, context: ssl.SSLContext | None) -> Wire:
-        """The first address that takes the connection."""
-        failure = NO_CONNECTION
-        for address in await self._addresses():
-            try:
-                return await self._connect_to(address, context)
-            except ssl.SSLError:
-                failure = BAD_TLS
-            except TimeoutError:
-                failure = TIMED_OUT
-            except OSError:
-                failure = NO_CONNECTION
+    async def _connect(self, place: Place, context: ssl.SSLContext | None) -> Wire:
+        try:
+            return await self._connect_to(place, context)
+        except ssl.SSLError:
+            failure = BAD_TLS
+        except TimeoutError:
+            failure = TIMED_OUT
+        except OSError:
+            failure = NO_CONNECTION
         raise Trouble(failure, hop_failed=True)
 
-    async def _connect_to(self, address: str, context: ssl.SSLContext | None) -> Wire:
+    async def _connect_to(self, place: Place, context: ssl.SSLContext | None) -> Wire:
         loop = asyncio.get_running_loop()
         limit = min(self._timeout, CONNECT_LIMIT)
         async with asyncio.timeout(limit):
             transport, wire = await loop.create_connection(
                 Wire,
-                address,
-                self._hop.port,
+                place.address,
+                place.port,
                 ssl=context,
-                server_hostname=self._hop.host if context else None,
+                server_hostname=place.name if context else None,
             )
         connection = transport.get_extra_info("socket")
         if connection is not None:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return wire
+
+    async def _configured(self) -> Sequence[Place]:
+        """The addresses of the one host that is configured."""
+        hop = self._hop
+        name = hop.tls_name or hop.host
+        return [Place(each, hop.port, name, hop.tls) for each in await self._addresses()]
 
     async def _addresses(self) -> Sequence[str]:
         host = self._hop.host
@@ -233,32 +272,11 @@ class SmtpClient:
             self._looking.add_done_callback(_forget)
         return await asyncio.shield(self._looking)
 
-    async def _tls_context(self) -> ssl.SSLContext:
-        """Verifying if TLS is required, else only against listeners."""
-        if self._context is not None:
-            return self._context
-        if self._hop.tls != "required":
-            context = _unverified()
-        elif self._trust is not None:
-            context = self._trust
-        else:
-            # Reading the system's authorities takes some 20 ms.
-            context = await asyncio.to_thread(ssl.create_default_context)
-        self._context = context
-        return context
-
 
 def _forget(looking: asyncio.Future[Sequence[str]]) -> None:
     """Take the failure of a look-up that nobody waits for any more."""
     if not looking.cancelled():
         looking.exception()
-
-
-def _unverified() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _delayed(job: Job, trouble: Trouble) -> Sent:

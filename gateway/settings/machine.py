@@ -131,20 +131,32 @@ class FilterUse(Value):
         return dict(self.model_extra or {})
 
 
+_MX = re.compile(r"mx:(\d{1,5})?")
 _HOP = re.compile(r"(smtp|smtps|lmtp)://(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?/?")
 
 
 class NextHop(Value):
-    """Where mail goes: `smtp://host:port`, `smtps://`, `lmtp://`, or `maildir:PATH`."""
+    """Where mail goes: `smtp://host:port`, `smtps://`, `lmtp://`, `maildir:PATH`, or `mx:`."""
 
     address: str
-    """`smtp://host:port`, `smtps://host`, `lmtp://host:port` or `maildir:PATH`."""
+    """`smtp://host:port`, `smtps://host`, `lmtp://host:port` or `maildir:PATH`; `mx:` is straight
+    to the mail server of each recipient's domain, for mail of our own without a smart host."""
     user: str = ""
     """For SMTP AUTH."""
     password: SecretStr = SecretStr("")
     """For SMTP AUTH."""
-    tls: Literal["opportunistic", "required", "none"] = "opportunistic"
-    """`required` also verifies the certificate."""
+    tls: Literal["opportunistic", "encrypted", "required", "none"] = "opportunistic"
+    """`encrypted`: never in clear, whoever answers; `required` also verifies the certificate."""
+    tls_name: str = ""
+    """The name in the certificate, where it is not the one in the address."""
+    authorities: Path | None = None
+    """Whose certificates are believed, a PEM file; default: the system's."""
+    certificate: Tls | None = None
+    """Ours, for a next hop that asks for one."""
+    mta_sts: Flag = True
+    """With `mx:` obey the domains that ask for verified TLS (RFC 8461)."""
+    private: tuple[Network, ...] = ()
+    """With `mx:` the only loopback and private networks that a domain's DNS may lead us to."""
     connections: Count = Field(10, ge=1)
     """At most so many connections at a time from each worker."""
     timeout: Duration = timedelta(minutes=5)
@@ -156,9 +168,11 @@ class NextHop(Value):
         if value.startswith("maildir:") and len(value) > len("maildir:"):
             return value
         match = _HOP.fullmatch(value)
-        if not match or int(match[3] or 25) > 65535:
+        direct = _MX.fullmatch(value)
+        port = match[3] if match else direct[1] if direct else "65536"
+        if int(port or 25) > 65535:
             raise ValueError(
-                "a next hop is smtp://host:port, smtps://host, lmtp://host:port or maildir:PATH"
+                "a next hop is smtp://host:port, smtps://host, lmtp://host:port, maildir:PATH, mx:"
             )
         return value
 
@@ -166,6 +180,11 @@ class NextHop(Value):
     def maildir(self) -> Path | None:
         scheme, _, path = self.address.partition(":")
         return Path(path) if scheme == "maildir" else None
+
+    @property
+    def is_direct(self) -> bool:
+        """Straight to each domain's own mail servers."""
+        return self.scheme == "mx"
 
     @property
     def scheme(self) -> str:
@@ -178,9 +197,9 @@ class NextHop(Value):
 
     @property
     def port(self) -> int:
-        match = _HOP.fullmatch(self.address)
-        default = {"smtp": 25, "smtps": 465, "lmtp": 24}.get(self.scheme, 0)
-        return int(match[3]) if match and match[3] else default
+        written = self.address.rpartition(":")[2].rstrip("/")
+        default = {"smtp": 25, "smtps": 465, "lmtp": 24, "mx": 25}.get(self.scheme, 0)
+        return int(written) if default and written.isdigit() else default
 
 
 class Retry(Value):

@@ -296,6 +296,8 @@ class Certificates:
 
     server: ssl.SSLContext
     trust: ssl.SSLContext
+    pem: Path
+    """Certificate and key."""
 
 
 def _certificate(folder: Any, name: str, address: str | None) -> Certificates:
@@ -328,7 +330,7 @@ def _certificate(folder: Any, name: str, address: str | None) -> Certificates:
     )
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server.load_cert_chain(pem)
-    return Certificates(server, ssl.create_default_context(cafile=str(pem)))
+    return Certificates(server, ssl.create_default_context(cafile=str(pem)), pem)
 
 
 @pytest.fixture(scope="session")
@@ -340,6 +342,12 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def other_certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """For another name than the one that is asked."""
     return _certificate(tmp_path_factory.mktemp("tls"), "elsewhere.example", None)
+
+
+@pytest.fixture
+def certified(tmp_path: Path) -> Callable[[str], Certificates]:
+    """Makes a certificate for a name."""
+    return lambda name: _certificate(tmp_path, name, None)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import mmap
 import socket
+import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from gateway.edge.smtp_client import SmtpClient
 from gateway.edge.transport import Progress, Sent
-from gateway.settings import NextHop
+from gateway.settings import NextHop, Tls
 from gateway.store import Job
 
 LETTER = b"Subject: hello\r\n\r\nA line.\r\n"
@@ -62,7 +63,9 @@ async def connect():
     clients: list[Client] = []
 
     def make(address: str, *, timeout: float = 5, **options: Any) -> Client:
-        names = ("tls", "user", "password", "connections")
+        names = (
+            "tls", "user", "password", "connections", "tls_name", "authorities", "certificate",
+        )  # fmt: skip
         settings = {name: options.pop(name) for name in names if name in options}
         hop = NextHop(address=address, timeout=timedelta(seconds=timeout), **settings)
         client = Client(hop, "mx.gateway.example", **options)
@@ -622,6 +625,67 @@ async def test_required_tls_that_is_not_offered(hops, connect):
     assert told(sent) == ["delayed 451 4.7.4"]
     assert sent.hop_failed
     assert not hop.taken
+
+
+async def test_encrypted_is_never_in_clear_whoever_answers(hops, connect, certificates):
+    """Between `opportunistic` and `required`: the certificate does not count, TLS does."""
+    hop = await hops.start(tls=certificates.server)
+    assert told(await connect(hop.address, tls="encrypted").send(job())) == ["relayed 250 2.0.0"]
+    assert hop.taken[0].secure
+    plain = await hops.start()
+    sent = await connect(plain.address, tls="encrypted").send(job())
+    assert (told(sent), sent.hop_failed) == (["delayed 451 4.7.4"], True)
+
+
+async def test_a_name_and_authorities_of_its_own(hops, connect, certified):
+    elsewhere = certified("elsewhere.example")
+    hop = await hops.start(tls=elsewhere.server)
+    sent = await connect(
+        hop.address, tls="required", authorities=elsewhere.pem, tls_name="elsewhere.example"
+    ).send(job())
+    assert told(sent) == ["relayed 250 2.0.0"]
+    sent = await connect(hop.address, tls="required", authorities=elsewhere.pem).send(job())
+    assert told(sent) == ["delayed 451 4.7.5"]
+
+
+@pytest.mark.parametrize("tls", ["opportunistic", "required"])
+async def test_a_certificate_of_ours(hops, connect, certified, tls):
+    theirs, ours = certified("hop.example"), certified("gateway.example")
+    theirs.server.verify_mode = ssl.CERT_REQUIRED
+    theirs.server.load_verify_locations(ours.pem)
+    hop = await hops.start(tls=theirs.server)
+    options = {"tls": tls, "authorities": theirs.pem, "tls_name": "hop.example"}
+    files = Tls(cert=ours.pem, key=ours.pem)
+    sent = await connect(hop.address, **options, certificate=files).send(job())
+    assert told(sent) == ["relayed 250 2.0.0"]
+    assert hop.taken[0].secure
+    if tls == "required":
+        sent = await connect(hop.address, **options).send(job())
+        assert [outcome.result for outcome in sent.outcomes] == ["delayed"]
+        assert len(hop.taken) == 1
+
+
+async def test_certificate_files_that_cannot_be_read_are_no_fault_of_the_letter(
+    hops, connect, certificates, tmp_path
+):
+    hop = await hops.start(tls=certificates.server)
+    files = Tls(cert=tmp_path / "none", key=tmp_path / "none")
+    sent = await connect(hop.address, certificate=files).send(job())
+    assert (told(sent), sent.hop_failed) == (["delayed 451 4.3.5"], True)
+
+
+@pytest.mark.parametrize("greeting", [b"421 4.3.2 busy\r\n", b"554 5.7.1 go away\r\n"])
+async def test_a_server_that_turns_us_away_is_passed_over(hops, connect, greeting):
+    """RFC 5321, 5.1: of several addresses the next one is tried."""
+    away = await hops.start(greeting=greeting, host="127.0.0.2")
+    good = await hops.start(port=away.port)
+
+    async def both(_name: str) -> list[str]:
+        return ["127.0.0.2", "127.0.0.1"]
+
+    address = f"smtp://hop.example:{away.port}"
+    assert told(await connect(address, resolve=both).send(job())) == ["relayed 250 2.0.0"]
+    assert (away.sessions, len(good.taken)) == (1, 1)
 
 
 @pytest.mark.parametrize(("tls", "taken"), [("opportunistic", 2), ("required", 0)])

@@ -1,0 +1,56 @@
+"""How TLS to a next hop is made: whom we believe, and what we show."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Literal
+
+from gateway.edge.smtp_wire import Trouble
+from gateway.reply import Reply
+from gateway.settings import NextHop
+
+TlsMode = Literal["opportunistic", "encrypted", "required", "none"]
+CONTEXT_AGE = 600.0
+"""Seconds after which certificate files are read again: they are renewed under way."""
+
+BAD_FILES = Reply(451, "4.3.5", "Our certificate files for the next hop cannot be used")
+
+
+class Contexts:
+    """TLS contexts for one next hop: verifying where TLS is required, else only against listeners.
+
+    `trust` replaces the authorities that the configuration names.
+    """
+
+    def __init__(self, hop: NextHop, trust: ssl.SSLContext | None = None) -> None:
+        self._hop = hop
+        self._trust = trust
+        self._made: dict[bool, tuple[float, ssl.SSLContext]] = {}
+
+    async def of(self, mode: TlsMode) -> ssl.SSLContext:
+        """Raises Trouble when a file cannot be used."""
+        verified = mode == "required"
+        now = asyncio.get_running_loop().time()
+        made, context = self._made.get(verified, (0.0, None))
+        if context is not None and now - made < CONTEXT_AGE:
+            return context
+        try:
+            # Reading the system's authorities takes some 20 ms.
+            context = await asyncio.to_thread(self._make, verified=verified)
+        except OSError:
+            raise Trouble(BAD_FILES, hop_failed=True) from None
+        self._made[verified] = (now, context)
+        return context
+
+    def _make(self, *, verified: bool) -> ssl.SSLContext:
+        if verified:
+            context = self._trust or ssl.create_default_context(cafile=self._hop.authorities)
+        else:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        files = self._hop.certificate
+        if files is not None:
+            context.load_cert_chain(files.cert, files.key)
+        return context
