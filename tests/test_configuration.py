@@ -294,7 +294,7 @@ then: {tonne: {}}
         "gateway.yaml:11: filters[2].use: the filter 'spf' stands in gateway.yaml, line 10, "
         "already; each may stand once",
         "gateway.yaml:13: next_hops.mailbox.address: 'lmpt://127.0.0.1:24' does not fit; "
-        "a next hop is smtp://host:port, smtps://host, lmtp://host:port, maildir:PATH, mx:",
+        "a next hop is smtp://host:port, smtps://host, lmtp://host:port or maildir:PATH",
         "gateway.yaml:13: next_hops.mailbox.connections: 0 is out of range; at least 1 is wanted",
         "gateway.yaml:14: outbound: no next hop is called 'mailbix'; did you mean 'mailbox'?",
         "gateway.yaml:15: signing: unknown key here; it belongs to sites[].signing",
@@ -379,9 +379,9 @@ def test_no_such_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: [1, 2\nb: 3\n", "gateway.yaml:2: not YAML: "),
+        ("a: [1, 2\nb: 3\n", "gateway.yaml:1: not YAML: "),
         ("a: b\n\tc: d\n", "gateway.yaml:2: not YAML: "),
-        ("hostname: 'x\n", "gateway.yaml:2: not YAML: "),
+        ("hostname: 'x\n", "gateway.yaml:1: not YAML: "),
         ("a: *b\n", "gateway.yaml:1: an alias (*name) without its anchor (&name) above; "),
         ("a: 1\n---\nb: 2\n", "gateway.yaml:2: a second document; "),
         ("", "gateway.yaml:1: keys and values are wanted here; "),
@@ -391,7 +391,24 @@ def test_no_such_file(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_yaml(folder: Path, text: str, said: str) -> None:
-    assert one(folder, text).startswith(said)
+    first, *others = mistakes(folder, text)
+    assert first.startswith(said)
+    assert all("is missing" in other or "unknown key" in other for other in others)
+
+
+def test_what_is_no_yaml_hides_nothing_else(folder: Path) -> None:
+    main = MAIN.replace('"lmtp://127.0.0.1:24"', '"lmtp://127.0.0.1:24').replace("mx1.", "mx 1.")
+    main += "limits:\n\tidle: 5m\nretry: {frist: 1m}\nwrong: [1, 2\n"
+    assert [line.partition(";")[0] for line in mistakes(folder, main, SHOP + "regoin: US\n")] == [
+        "gateway.yaml:1: hostname: 'mx 1.example.net' does not fit",
+        "gateway.yaml:6: not YAML: while scanning a quoted scalar, found unexpected end of stream",
+        "gateway.yaml:10: not YAML: while scanning for the next token, "
+        "found character that cannot start any token",
+        "gateway.yaml:11: retry.frist: unknown key",
+        "gateway.yaml:12: not YAML: while parsing a flow sequence, "
+        "did not find expected ',' or ']'",
+        "shop.yaml:6: regoin: unknown key",
+    ]
 
 
 def test_not_utf8(folder: Path) -> None:
@@ -427,9 +444,11 @@ def test_a_file_that_is_too_large(folder: Path) -> None:
 
 
 def test_a_broken_site_does_not_hide_the_others_mistakes(folder: Path) -> None:
-    (folder / "two.yaml").write_text("site: two\ndomains: [\n")
+    (folder / "two.yaml").write_text(
+        SHOP.replace("shop", "two").replace("[two.example]", "[two.example")
+    )
     said = mistakes(folder, MAIN + "  - two.yaml\n", SHOP + "regoin: US\n")
-    assert [line.partition(": ")[0] for line in said] == ["shop.yaml:6", "two.yaml:3"]
+    assert [line.partition(": ")[0] for line in said] == ["shop.yaml:6", "two.yaml:2"]
 
 
 def test_a_device_is_not_read(folder: Path) -> None:

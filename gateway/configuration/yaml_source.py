@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -80,6 +81,8 @@ Node: TypeAlias = "Scalar | Sequence | Mapping"
 class Tree:
     root: Node | None
     mistakes: list[Mistake]
+    lost: dict[str, int] = field(default_factory=dict)
+    """Keys of the file whose values are no YAML, and their lines."""
 
 
 class _StopError(Exception):
@@ -91,31 +94,74 @@ class _StopError(Exception):
 
 
 def parse(octets: bytes) -> Tree:
-    """Read one document. Never raises; what is wrong stands in `mistakes`."""
+    """Read one document. Never raises; what is wrong stands in `mistakes`.
+
+    Keys of the file whose values are no YAML are left out, and the rest is read all the same.
+    """
     composer = _Composer()
     try:
-        for event in _events(octets):
+        text = _text(octets)
+        for event in _events(text):
             composer.take(event)
         return Tree(composer.root, composer.mistakes)
     except _StopError as stop:
-        return Tree(None, [*composer.mistakes, stop.mistake])
+        told = [*composer.mistakes, stop.mistake]
+    except _SyntaxError as error:
+        told = [error.mistake(0)]
+        rest, mistakes, lost = _left(text)
+        if lost:
+            told = mistakes
+            with suppress(_StopError, _SyntaxError):
+                return _salvaged(rest, mistakes, lost)
+    return Tree(None, told)
 
 
-def _events(octets: bytes) -> Iterator[yaml.Event]:
+def _salvaged(text: str, told: list[Mistake], lost: dict[str, int]) -> Tree:
+    """What is left of a file. Raises what still stops it."""
+    composer = _Composer()
+    for event in _events(text):
+        composer.take(event)
+    return Tree(composer.root, [*composer.mistakes, *told], lost)
+
+
+_KEY = re.compile(r"[\"']?([A-Za-z0-9_-]+)")
+
+
+def _left(text: str) -> tuple[str, list[Mistake], dict[str, int]]:
+    """The file without those of its keys that are no YAML, and what is wrong there."""
+    lines = text.split("\n")
+    starts = [index for index, line in enumerate(lines) if _KEY.match(line)]
+    mistakes: list[Mistake] = []
+    lost: dict[str, int] = {}
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=False):
+        key = _KEY.match(lines[start])
+        try:
+            for _ in _events("\n".join(lines[start:end]).rstrip()):
+                pass
+        except _StopError:
+            pass
+        except _SyntaxError as error:
+            mistakes.append(error.mistake(start))
+            lost[key[1] if key else ""] = start + 1
+            lines[start:end] = [""] * (end - start)
+    return "\n".join(lines), mistakes, lost
+
+
+def _text(octets: bytes) -> str:
     if len(octets) > MAX_OCTETS:
         raise _StopError(1, f"larger than {MAX_OCTETS >> 20} MB", "split it into one file per site")
     try:
-        text = octets.decode("utf-8-sig")
+        return octets.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = octets.count(b"\n", 0, error.start) + 1
         raise _StopError(line, "not UTF-8 text", "save the file as UTF-8") from None
+
+
+def _events(text: str) -> Iterator[yaml.Event]:
     try:
         yield from yaml.parse(text, Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        what = ", ".join(part for part in (error.context, error.problem) if part)
-        number = mark.line + 1 if mark else 1
-        raise _StopError(number, f"not YAML: {what}", _syntax_mend(text, number)) from None
+        raise _SyntaxError(error, text) from None
     except yaml.reader.ReaderError as error:
         where = error.position if isinstance(error.position, int) else 0
         raise _StopError(
@@ -125,10 +171,33 @@ def _events(octets: bytes) -> Iterator[yaml.Event]:
         raise _StopError(1, "not YAML", "look at the indentation, brackets and quotes") from None
 
 
-def _syntax_mend(text: str, number: int) -> str:
-    line = "".join(text.splitlines()[number - 1 : number])
+class _SyntaxError(Exception):
+    """What libyaml says of a text, at the line where it noticed or where the open end began."""
+
+    def __init__(self, error: yaml.MarkedYAMLError, text: str) -> None:
+        super().__init__("not YAML")
+        mark = error.problem_mark or error.context_mark
+        number = mark.line + 1 if mark else 1
+        begun = error.context_mark.line + 1 if error.context_mark else number
+        lines = text.split("\n")
+        if number >= len(lines) and "stream" in (error.problem or ""):
+            number = begun  # the rest of the text was swallowed
+        self._line = min(number, max(len(lines), 1))
+        self._what = ", ".join(part for part in (error.context, error.problem) if part)
+        self._mend = _syntax_mend("".join(lines[self._line - 1 : self._line]))
+
+    def mistake(self, above: int) -> Mistake:
+        """`above`: how many lines stand before this text in its file."""
+        return Mistake(self._line + above, f"not YAML: {self._what}", self._mend)
+
+
+def _syntax_mend(line: str) -> str:
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return "indent with spaces, never with tabs"
     if "${" in line and ("{" in line.replace("${", "") or "[" in line):
         return 'inside { } and [ ] write "${NAME}" in quotes'
+    if '"' in line and "\\" in line:
+        return "put text with a backslash in single quotes: '…'"
     return "look at the indentation, colons, brackets and quotes here and just above"
 
 

@@ -187,6 +187,9 @@ class Sources:
         if not isinstance(tree.root, Mapping):
             self.add(at, "keys and values are wanted here", f"begin with a key such as '{begin}'")
             return None
+        for key, line in tree.lost.items():
+            self._places[*at, key] = Place(path, line, len(at))
+            self._told.add((*at, key))
         return self._value(tree.root, at, self._places[at])
 
     def _value(self, node: Node, at: Steps, file: Place) -> Any:
