@@ -294,7 +294,7 @@ then: {tonne: {}}
         "gateway.yaml:11: filters[2].use: the filter 'spf' stands in gateway.yaml, line 10, "
         "already; each may stand once",
         "gateway.yaml:13: next_hops.mailbox.address: 'lmpt://127.0.0.1:24' does not fit; "
-        "a next hop is smtp://host:port, smtps://host, lmtp://host:port or maildir:PATH",
+        "a next hop is smtp://host:port, smtps://host, lmtp://host:port, maildir:PATH, mx:",
         "gateway.yaml:13: next_hops.mailbox.connections: 0 is out of range; at least 1 is wanted",
         "gateway.yaml:14: outbound: no next hop is called 'mailbix'; did you mean 'mailbox'?",
         "gateway.yaml:15: signing: unknown key here; it belongs to sites[].signing",
