@@ -193,17 +193,18 @@ class Composer:
         answering = next((group for group in groups if group.acknowledgement.send), None)
         contact = contact_of(message)
         conversation = history.conversation or message.message_id or message.arrival.queue_id
+        automatic = AUTOMATIC & set(group.acknowledgement.reasons)
+        counts = not automatic and history.counts(group.decision)
         return Memory(
             site=group.site,
             contact=contact,
             proven=group.decision.aligned,
             message_id=message.message_id,
             conversation=conversation,
-            counts=not AUTOMATIC & set(group.acknowledgement.reasons)
-            and history.counts(group.decision),
+            counts=counts,
             tone=group.decision.tone,
             irate=group.decision.irate,
-            phone=group.call.phone,
+            phone=group.call.phone if counts else None,
             call=self._call(message, verdicts, group, contact) if group.call.wanted else None,
             claim=self._claim(message, answering, conversation) if answering else None,
         )
