@@ -19,6 +19,7 @@ from gateway.resolver import Resolver
 from gateway.settings import NextHop
 from gateway.store import Job
 
+ATLASES = 16
 NO_SUCH_HOP = Reply(451, "4.3.5", "This next hop is not configured any more")
 SUSPENDED = Reply(451, "4.4.1", "The next hop is out of order and is not asked for a while")
 
@@ -47,7 +48,9 @@ class Transports:
         if self._resolver is None:
             raise ValueError("straight delivery wants a resolver")
         if hop not in self._atlases:
-            self._atlases = {hop: Atlas(hop, self._hostname, self._resolver)}
+            if len(self._atlases) >= ATLASES:  # left over from reloads
+                self._atlases.clear()
+            self._atlases[hop] = Atlas(hop, self._hostname, self._resolver)
         return Direct(hop, self._hostname, self._atlases[hop])
 
 
