@@ -88,6 +88,7 @@ class Door:
         """Settle what there is to settle, and begin the session."""
         inside = False
         try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             client = await self._client(connection, peer)
             await self._begin(connection, client)
             inside = True

@@ -81,3 +81,37 @@ async def test_a_crowd_at_once(open_house):
     await asyncio.gather(*(one(number) for number in range(200)))
     assert sorted(house.contents()) == sorted(b"%d\r\n" % number for number in range(200))
     assert len({arrival.queue_id for arrival in house.arrivals}) == 200
+
+
+@pytest.mark.parametrize("proxy_from", [(), ("127.0.0.1/32",)])
+async def test_small_replies_are_not_held_back(open_house, proxy_from):
+    house = await open_house(proxy_from=proxy_from)
+    client = await house.client()
+    if proxy_from:
+        client.send(b"PROXY TCP4 198.51.100.7 192.0.2.1 51234 25\r\n")
+    await client.hello()
+    (session,) = house.receiver._service.open
+    connection = session.transport.get_extra_info("socket")
+    assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+async def test_the_replies_to_a_group_go_out_in_one_write(open_house):
+    """RFC 2920, 3.2: a pipelining client waits once."""
+    house = await open_house()
+    client = await house.client()
+    await client.hello()
+    (session,) = house.receiver._service.open
+    written: list[bytes] = []
+    write = session.transport.write
+
+    class Listening:
+        def __getattr__(self, name: str) -> object:
+            return getattr(transport, name)
+
+        def write(self, octets: bytes) -> None:
+            written.append(octets)
+            write(octets)
+
+    transport, session.transport = session.transport, Listening()
+    await client.envelope("support@shop.example", "orders@shop.example")
+    assert [octets.count(b"\r\n") for octets in written] == [4]
