@@ -330,15 +330,17 @@ def test_a_missing_key(folder: Path, key: str) -> None:
     lines = re.split(r"(?m)^(?=\w)", MAIN)
     main = "".join(line for line in lines if not line.startswith(key))
     said = mistakes(folder, main)
-    assert f"gateway.yaml:1: {key}: is missing; add '{key}: …' here" in said
+    assert any(line.startswith(f"gateway.yaml:1: {key}: is missing; add here: ") for line in said)
 
 
 def test_a_missing_key_is_missing_where_its_map_begins(folder: Path) -> None:
     shop = SHOP.replace("next_hop: mailbox\n", "")
-    assert one(folder, MAIN, shop) == "shop.yaml:1: next_hop: is missing; add 'next_hop: …' here"
+    assert (
+        one(folder, MAIN, shop) == "shop.yaml:1: next_hop: is missing; add here: next_hop: mailbox"
+    )
     listen = MAIN.replace(', address: "127.0.0.1:2525"', "")
     assert one(folder, listen) == (
-        "gateway.yaml:3: listen[0].address: is missing; add 'address: …' here"
+        "gateway.yaml:3: listen[0].address: is missing; add here: address: …"
     )
 
 

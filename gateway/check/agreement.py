@@ -11,14 +11,17 @@ import phonenumbers
 from gateway.check.filters import names_are_certain
 from gateway.check.sites import places
 from gateway.check.words import LANGUAGE
+from gateway.configuration.schema import COUNTRIES
 from gateway.configuration.yaml_values import Sources
 from gateway.identity.organisation import registered_domain
 from gateway.problems import Problem, Steps, shown
 from gateway.settings import FormSender, Settings, Site
 from gateway.verdict import Action
 
-COUNTRIES = {"UK": "GB", "EN": "GB", "EL": "GR"}
-"""What is written for a country whose two letters are others."""
+NAMES = {
+    "english": "en", "german": "de", "deutsch": "de", "french": "fr", "spanish": "es",
+    "italian": "it", "dutch": "nl", "portuguese": "pt",
+}  # fmt: skip
 
 
 def signing(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
@@ -145,11 +148,18 @@ def countries(settings: Settings, sources: Sources, now: datetime) -> Iterator[P
             at = (*steps, "languages", number)
             if sources.sound(at) and not LANGUAGE.fullmatch(language):
                 what = f"{sources.shown(at, language)} is no language"
-                yield sources.problem(at, what, "write a code such as en or de")
+                yield sources.problem(at, what, _language(language))
         for step, phone in ((("phone",), site.phone), (("calls", "phone"), site.calls.phone)):
             at = (*steps, *step)
             if phone and known and sources.sound(at, (*steps, "region")):
                 yield from _phone(phone, site.region, at, sources)
+
+
+def _language(written: str) -> str:
+    """The code that is meant by `en_GB`, `EN` or `German`."""
+    code = NAMES.get(written.lower()) or written.replace("_", "-")
+    code = code.partition("-")[0].lower() + code[len(code.partition("-")[0]) :]
+    return f"write {code}" if LANGUAGE.fullmatch(code) else "write a code such as en or de"
 
 
 def _phone(phone: str, region: str, at: Steps, sources: Sources) -> Iterator[Problem]:

@@ -98,6 +98,9 @@ def signing_keys(settings: Settings, sources: Sources, now: datetime) -> Iterato
             signer = Signer(site.signing.domain, site.signing.selector, secret)
         except ValueError as error:
             what, _, mend = str(error).partition("; ")
+            if "\n" not in secret.strip() and ("/" in secret or secret.endswith(".pem")):
+                what = "this looks like the name of a file, not like a key"
+                mend = "let the file be read: key: !file PATH"
             yield sources.problem((*steps, "key"), what, mend or "make one: gateway dkim-key")
             continue
         if not second_opinion.accepts(signer, signer.key.record()):

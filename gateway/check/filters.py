@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.check.words import never, sayable
 from gateway.configuration.names import filter_points, installed
-from gateway.configuration.schema import closest, fields
+from gateway.configuration.schema import closest, fields, homes
 from gateway.configuration.yaml_values import Sources
 from gateway.filters import Build, Filter, Services
 from gateway.filters.loading import POLICY_WORDS, FilterError, stages, words
@@ -143,6 +143,10 @@ def _no_option(
     use: FilterUse, key: str, known: Sequence[str], steps: Steps, sources: Sources
 ) -> Problem:
     close = closest(key, [*OWN_KEYS, *known], 0.6)
+    elsewhere = closest(key, [*homes()], 0.8)
+    if not close and elsewhere:
+        mend = f"'{elsewhere}' belongs to {' or '.join(homes()[elsewhere][:3])}"
+        return sources.problem((*steps, key), f"{use.use} has no such option", mend)
     has = f"remove it, or use one it has: {', '.join(known)}" if known else "remove it"
     mend = f"did you mean '{close}'?" if close else has
     return sources.problem((*steps, key), f"{use.use} has no such option", mend)

@@ -78,7 +78,7 @@ def limits(settings: Settings, sources: Sources, now: datetime) -> Iterator[Prob
     if own.message_size < SMALLEST and sources.sound(size):
         what = f"{spelled(own.message_size)} is less than every server must take (RFC 5321)"
         yield sources.problem(size, what, "write at least 64KB, such as 50MB")
-    elif own.memory // (count := worker_count(settings.workers)) < own.message_size:
+    elif own.memory // (count := _workers(settings, sources)) < own.message_size:
         key = "memory" if sources.has(("limits", "memory")) else "message_size"
         part = f"'memory' ({spelled(own.memory)})"
         if count > 1:
@@ -89,8 +89,7 @@ def limits(settings: Settings, sources: Sources, now: datetime) -> Iterator[Prob
         )
         mend = "let 'memory' be at least 'message_size', better ten times as much"
         other = "message_size" if key == "memory" else "memory"
-        if sources.sound(("workers",)):
-            yield from _contradiction(("limits", key), ("limits", other), what, mend, sources)
+        yield from _contradiction(("limits", key), ("limits", other), what, mend, sources)
     for less, more, why in (
         ("connections_per_client", "connections", "one client could take them all"),
         ("idle", "session", "the session ends before"),
@@ -104,6 +103,11 @@ def limits(settings: Settings, sources: Sources, now: datetime) -> Iterator[Prob
             yield from _contradiction(
                 at, other_at, what, f"let '{less}' be at most '{more}'", sources, warning=True
             )
+
+
+def _workers(settings: Settings, sources: Sources) -> int:
+    """One where the number cannot be read: there is one at least."""
+    return worker_count(settings.workers) if sources.sound(("workers",)) else 1
 
 
 def budgets(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:

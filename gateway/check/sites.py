@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from gateway.acknowledgement.render import FORM, Missing, Templates
-from gateway.calendar import WorkingHours, read_days, read_stretches
+from gateway.calendar import DAYS, WorkingHours, read_days, read_stretches
 from gateway.check.filters import names_are_certain
 from gateway.check.words import LANGUAGE, sayable
 from gateway.configuration.schema import closest
@@ -51,29 +51,45 @@ def _calendar(part: Calendar, steps: Steps, sources: Sources) -> Iterator[Proble
 
 
 def _hours(calendar: Calendar, steps: Steps, sources: Sources) -> Iterator[Problem]:
-    found = list(_entries(calendar, steps, sources))
+    named: dict[int, str] = {}
+    found = []
+    for days, stretches in calendar.hours.items():
+        if sources.sound((*steps, days)):
+            wrong = [*_days(days, named), *_stretches(stretches)]
+            found += [sources.problem((*steps, days), *sayable(error)) for error in wrong]
     yield from found
     if not found and sources.sound(steps):
         yield from _calendar(Calendar(hours=calendar.hours), steps, sources)
 
 
-def _entries(calendar: Calendar, steps: Steps, sources: Sources) -> Iterator[Problem]:
-    for days, stretches in calendar.hours.items():
-        at = (*steps, days)
-        if not sources.sound(at):
-            continue
-        try:
-            read_days(days)
-        except ValueError as error:
-            yield sources.problem(at, *sayable(error))
-        wrong = False
-        for piece in [*stretches.split(","), stretches]:
-            try:
-                if not wrong or piece != stretches:
-                    read_stretches(piece)
-            except ValueError as error:
-                wrong = True
-                yield sources.problem(at, *sayable(error))
+def _days(days: str, named: dict[int, str]) -> Iterator[ValueError]:
+    """`named`: the days that stood above, and how they were written there."""
+    try:
+        read = read_days(days)
+    except ValueError as error:
+        yield error
+        return
+    for day in read:
+        if day in named:
+            what = f"{DAYS[day]} stands under '{shown(named[day])}' already"
+            yield ValueError(f"{what}; name each day once")
+    named.update({day: days for day in read if day not in named})
+
+
+def _stretches(text: str) -> Iterator[ValueError]:
+    """Each stretch by itself; only then whether they fit each other."""
+    pieces = text.split(",")
+    wrong = [error for piece in pieces if (error := _unread(piece))]
+    whole = None if wrong else _unread(text)
+    yield from [*wrong, *([whole] if whole else [])]
+
+
+def _unread(text: str) -> ValueError | None:
+    try:
+        read_stretches(text)
+    except ValueError as error:
+        return error
+    return None
 
 
 def _holidays(calendar: Calendar, steps: Steps, sources: Sources) -> Iterator[Problem]:
@@ -202,10 +218,11 @@ def recipients(settings: Settings, sources: Sources, now: datetime) -> Iterator[
 
 def _open(site: Site, steps: Steps, sources: Sources) -> Iterator[Problem]:
     known = site.recipients
-    if not sources.sound((*steps, "recipients"), (*steps, "routes")):
+    if not sources.sound((*steps, "recipients")):
         return
     wildcard = any("*" in route.to for route in site.routes)
-    if not (known.addresses or known.file or known.any) and wildcard:
+    anybody = wildcard and sources.sound((*steps, "routes"))
+    if anybody and not (known.addresses or known.file or known.any):
         what = "mail for any address is taken, for nothing says which exist"
         yield sources.problem(steps, what, NOTHING_KNOWN, warning=True)
     if known.any and (known.addresses or known.file):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
-from gateway.configuration.schema import advice, closest, wrapped
+from gateway.configuration.schema import advice, closest, country, wrapped
 from gateway.configuration.yaml_values import Sources
 from gateway.problems import Steps, shown
 
@@ -25,7 +26,22 @@ _WANTED = {
     "model_type": "a map of keys and values",
     "path_type": "a path",
 }
+_PERCENT = re.compile(r"\d{1,3}(?:\.\d{1,6})? ?%")
 _YES = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+_EXAMPLES = {
+    "hostname": "mx1.shop.example",
+    "listen": '[{address: "0.0.0.0:25"}]',
+    "store": "sqlite:var/gateway.db",
+    "next_hops": '{mailbox: {address: "lmtp://127.0.0.1:24"}}',
+    "sites": "[sites/shop.yaml]",
+    "site": "shop",
+    "domains": "[shop.example]",
+    "next_hop": "mailbox",
+    "routes": '[{to: "*@shop.example", acknowledge: received}]',
+    "selector": "gw",
+    "key": "!file keys/shop.pem",
+    "cert": "keys/fullchain.pem",
+}
 _LATER_PROTOCOLS = ("submission", "lmtp", "milter")
 _SPELLINGS = {
     "site": "a site's name is made of a-z, 0-9, - and _, at most 40 characters",
@@ -104,7 +120,8 @@ def _words(steps: Steps, errors: Errors, sources: Sources) -> tuple[str, str]:
     kind, value = first["type"], first["input"]
     given = sources.shown(steps, value)
     if kind == "missing":
-        return "is missing", f"add '{shown(str(steps[-1]))}: …' here"
+        key = str(steps[-1])
+        return "is missing", f"add here: {key}: {_EXAMPLES.get(key, '…')}"
     if kind == "extra_forbidden":
         return _unknown_key(steps, value)
     if kind == "value_error" and value is None:
@@ -119,6 +136,8 @@ def _words(steps: Steps, errors: Errors, sources: Sources) -> tuple[str, str]:
         return "the list is empty", "give at least one"
     if kind == "string_pattern_mismatch":
         name = next((step for step in reversed(steps) if isinstance(step, str)), "")
+        if name == "region" and isinstance(value, str) and len(value) == 2:
+            return f"{given} does not fit", f"write {country(value)}"
         return f"{given} does not fit", _SPELLINGS.get(name, f"it must match {first['ctx']}")
     if steps[-1:] == ("protocol",) and value in _LATER_PROTOCOLS:
         return f"{given} is not built yet", "only smtp is; remove this listener"
@@ -148,10 +167,21 @@ def wanted(errors: Errors) -> str:
     return " or ".join(dict.fromkeys(words))
 
 
+def named_sites(value: object) -> bool:
+    """Sites that were written as a map by their names."""
+    return (
+        isinstance(value, dict)
+        and "site" not in value
+        and all(isinstance(site, dict) for site in value.values())
+    )
+
+
 def _wrong_type(value: object, given: str, errors: Errors, steps: Steps) -> tuple[str, str]:
     wish = wanted(errors)
     if value is None:
         return f"has no value, where {wish} is wanted", "give one, or remove the key"
+    if steps == ("sites",) and isinstance(value, dict):
+        return f"{given} is not {wish}", "begin each site with '- site: NAME'"
     short = wrapped(value, steps) if wish == "a map of keys and values" else None
     if short:
         ((key, inner),) = short.items()
@@ -174,6 +204,8 @@ def _mend(value: object, given: str, wish: str) -> str:
         return "put it in quotes" if hidden else f'put it in quotes: "{given}"'
     if wish == "a list" and isinstance(value, str):
         return "put it in brackets" if hidden else f"put it in brackets: [{shown(value)}]"
+    if "number" in wish and isinstance(value, str) and _PERCENT.fullmatch(value):
+        return f"write {float(value.rstrip(' %')) / 100:g}"
     if "number" in wish and not isinstance(value, int | float):
         return f"write {wish}, without quotes"
     if wish.startswith("'") and isinstance(value, str):

@@ -113,7 +113,10 @@ def _then(
 ) -> None:
     for name in [name for name in then if name not in known]:
         steps = (*at, name)
-        meant = _known(name, used, steps, "running filter", sources, "those under 'filters': {}")
+        mend = "those under 'filters': {}"
+        if name in installed():
+            mend = f"add '- {{{{use: {name}}}}}' under 'filters', or remove it"
+        meant = _known(name, used, steps, "running filter", sources, mend)
         words = then.pop(name)
         if meant and meant not in then:
             sources.renamed(steps, meant)

@@ -101,6 +101,9 @@ def _mend(data: Any, steps: Steps, several: list[errors.Errors], sources: Source
         _at(data, steps[:-1])[steps[-1]] = _stand_in(steps)
     elif first["type"] == "extra_forbidden":
         _rename(data, steps, sources)
+    elif steps == ("sites",) and errors.named_sites(first["input"]):
+        sources.listed(steps, [*first["input"]])
+        data["sites"] = [{"site": name, **site} for name, site in first["input"].items()]
     elif first["loc"][-1] == "[key]":
         take_out(data, steps, sources)
     elif (better := errors.mended(several[0], steps)) is not None and better != first["input"]:
@@ -145,6 +148,8 @@ def _stand_in(steps: Steps) -> Any:
                 return _made(model.__name__, key)
     if above:
         return None
+    if (steps[0], len(steps)) in (("filters", 4), ("sites", 5)) and "then" in steps:
+        return "tag"  # so that the word it stands under is looked at
     # In a map of names (`next_hops`) the name stays known, whatever is wrong with its value.
     for model in models_at(steps):
         return _all_of(model.__name__)

@@ -134,12 +134,22 @@ def _later(key: str, steps: Steps) -> bool:
     return any(key in NOT_BUILT.get(model.__name__, ()) for model in models_at(steps))
 
 
+COUNTRIES = {"UK": "GB", "EN": "GB", "EL": "GR"}
+"""What is written for a country whose two letters are others."""
+
+
+def country(letters: str) -> str:
+    return COUNTRIES.get(letters.upper(), letters.upper())
+
+
 _WRAPPED = {
     "NextHop": "address",
     "Listener": "address",
     "FilterUse": "use",
     "FormSender": "address",
 }
+
+_LISTED = {"Recipients": "list", "Calls": "notify"}
 
 
 def wrapped(value: object, steps: Steps) -> dict[str, Any] | None:
@@ -150,8 +160,8 @@ def wrapped(value: object, steps: Steps) -> dict[str, Any] | None:
             return {_WRAPPED[name]: value}
         if isinstance(value, str) and name == "Route" and ("@" in value or "*" in value):
             return {"to": value}
-        if isinstance(value, list) and name == "Recipients":
-            return {"list": value}
+        if isinstance(value, list) and name in _LISTED:
+            return {_LISTED[name]: value}
     return None
 
 

@@ -62,7 +62,7 @@ class Sources:
         self._places: dict[Steps, Place] = {(): Place(main, 1)}
         self._told: set[Steps] = set()
         self._foreign: set[Steps] = set()
-        self._items: dict[Steps, list[int]] = {}
+        self._items: dict[Steps, list[int | str]] = {}
         self._keys: dict[Steps, str] = {}
         self._environ = environ
 
@@ -82,8 +82,13 @@ class Sources:
     def dropped(self, steps: Steps, length: int) -> None:
         """The item at `steps` is about to leave its list of `length` items."""
         above, index = steps[:-1], steps[-1]
-        items = self._items.setdefault(self.written(above), list(range(length)))
+        items = self._items.setdefault(self.written(above), [*range(length)])
         del items[int(index)]
+
+    def listed(self, steps: Steps, names: list[str]) -> None:
+        """The map at `steps` is about to become the list of its values."""
+        self._items[self.written(steps)] = [*names]
+        self._told.discard(self.written(steps))
 
     def renamed(self, steps: Steps, key: str) -> None:
         """The key at `steps` is about to be called `key`, as a message advised."""

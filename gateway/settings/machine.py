@@ -75,9 +75,9 @@ class Limits(Value):
     recipients: Count = Field(100, ge=1)
     """Of one message; the client sends the rest in another transaction."""
     connections: Count = Field(500, ge=1)
-    """At a time, in all."""
+    """At a time, in all; each of several workers takes an equal part."""
     connections_per_client: Count = Field(20, ge=1)
-    """At a time, from one client address."""
+    """At a time, from one client address, to each worker."""
     messages_per_session: Count = Field(1000, ge=1)
     """Messages in one session before 421."""
     errors: Count = Field(20, ge=1)
@@ -93,7 +93,8 @@ class Limits(Value):
     session: Duration = timedelta(hours=1)
     """Time for a session."""
     memory: Size = 512 << 20
-    """One budget for the content of all messages being received or examined."""
+    """One budget for the content of all messages being received or examined, shared out equally
+    among the workers: each part must hold `message_size`."""
     loopback: Flag = False
     """Apply connection limits to loopback clients too."""
     text: Size = 64 << 10

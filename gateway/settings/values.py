@@ -111,6 +111,16 @@ def _probability(value: float) -> float:
 Probability = Annotated[float, Strict(), AfterValidator(_probability)]
 
 
+MEANT = {
+    **dict.fromkeys(("accept", "pass", "allow", "none", "keep"), "deliver"),
+    **dict.fromkeys(("mark", "flag", "label"), "tag"),
+    **dict.fromkeys(("hold", "junk", "spam", "discard", "drop", "quarantin"), "quarantine"),
+    **dict.fromkeys(("greylist", "tempfail", "delay"), "defer"),
+    **dict.fromkeys(("reject", "deny", "block", "bounce"), "refuse"),
+}
+"""What other programs call our actions."""
+
+
 def _action(value: object) -> Action:
     if isinstance(value, Action):
         return value
@@ -118,7 +128,9 @@ def _action(value: object) -> Action:
         return Action[str(value).upper()]
     except KeyError:
         words = ", ".join(action.word for action in Action)
-        raise ValueError(f"an action is one of {words}") from None
+        meant = MEANT.get(str(value).lower())
+        hint = f"did you mean {meant}? " if meant else ""
+        raise ValueError(f"{hint}an action is one of {words}") from None
 
 
 ActionWord = Annotated[Action, BeforeValidator(_action)]
