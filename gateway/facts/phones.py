@@ -199,9 +199,11 @@ def _alone(before: str, after: str) -> bool:
 
 
 _GROUPED = re.compile(r"\(?\d{2,5}\)?(?:[ .\-/\xa0]\d{2,7}){1,4}|\d{9,11}")
-# With a trunk prefix and groups (0221 123456, 06 12 34 56 78), or North American (212-555-0142).
+# With a trunk prefix and groups (0221 123456, 06 12 34 56 78), North American (212-555-0142), or an
+# area of two digits as in Brazil, Mexico and Buenos Aires ((11) 94412-0087, 55 5031 7742).
 _NATIONAL = re.compile(
     r"\(?0\d{1,5}\)?(?:[ ./\-\xa0]| - )\d{2,9}(?:[ .\-\xa0]\d{1,6}){0,4}|0\d{8,11}"
     r"|\(?[2-9]\d\d\)?[ .\-\xa0]{0,2}\d{3}[ .\-\xa0]\d{4}|1[ .-][2-9]\d\d[ .-]\d{3}[ .-]\d{4}"
+    r"|\(?[1-9]\d\)?[ .\xa0-]{1,2}9?\d{4}[ .\xa0-]\d{4}"
     r"|[6-9]\d\d[ .\xa0]\d{3}[ .\xa0]\d{3}|[6-9]\d\d(?:[ .\xa0]\d\d){3}|[89]\d \d{3} \d\d \d\d"
 )
