@@ -46,6 +46,11 @@ def regions(site: str, language: str, domain: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(order))
 
 
+def countries(language: str) -> tuple[str, ...]:
+    """The countries looked in for a language, the likeliest first."""
+    return _REGIONS.get(language, ())
+
+
 def read(run: str, order: Sequence[str], *, named: bool) -> str | None:
     """The E.164 form of a number in the first country where it is valid.
 

@@ -18,8 +18,8 @@ orders?|purchase orders?|p\\.?o\\.?|tickets?|cases?|booking|reservation|confirma
 |s-?nr\\.?)?|anfrage(?:-?nummer)?|meldung(?:s-?nummer)?|angebot(?:s-?nummer)?|police(?:n-?nummer)?|versicherungsschein(?:-?nummer|-?nr\\.?)?|schaden(?:s?-?nummer)?|störung(?:s-?nummer)?
 |commandes?|cde|police|dossier|réservation|contrat|factures?|référence|réf\\.?|réclamation|billet|intervention
 |demande|sinistre|devis|panne
-|pedidos?|reserva|contrato|facturas?|referencia|caso|incidencia|expediente|localizador|reclamación
-|reclamos?|folio|solicitud|póliza|orden|boleto|siniestro|presupuesto|avería
+|pedidos?|compras?|reserva|contrato|facturas?|referencia|caso|incidencia|expediente|localizador|reclamación
+|reclamos?|folio|solicitud|póliza|orden|boleto|siniestro|presupuesto|aver[ií]a|reclamacion|poliza
 |ordin[ei]|pratica|polizza|prenotazione|contratto|fattur[ae]|riferimento|segnalazione|rif\\.?|reclamo|richiesta
 |intervento|guasto|sinistro|preventivo|biglietto
 |encomendas?|apólice|faturas?|referência|processo|protocolo|nota fiscal|reclamação|chamado
@@ -27,7 +27,7 @@ orders?|purchase orders?|p\\.?o\\.?|tickets?|cases?|booking|reservation|confirma
 |dossier(?:nummer|nr)
 |boeking(?:snummer|snr)?|reservering(?:snummer)?|contract(?:nummer|nr)|factuur(?:nummer|nr)?
 |ticketnummer|referentie(?:nummer)?|kenmerk|melding(?:snummer)?|klacht(?:nummer)?|aanvraag(?:nummer)?
-|schade(?:nummer)?|storing(?:snummer)?|polis(?:nummer)?|offerte(?:nummer)?
+|schade(?:nummer)?|storing(?:snummer)?|(?:kassa)?bon(?:nummer)?|polis(?:nummer)?|offerte(?:nummer)?
 """.strip().replace("\n", "")
 """The words for what a number may be a reference to; a line break stands for nothing."""
 
