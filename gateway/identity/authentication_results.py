@@ -89,7 +89,8 @@ def claims(value: bytes, authserv_id: str) -> bool:
     ours = authserv_id.lower().rstrip(".")
     text = value[:MAX_READ].decode("utf-8", "replace").lower()
     try:
-        return _NOT_NAME.sub("", _Words(text).take_word()).rstrip(".") == ours
+        name = _Words(text).take_word().partition("/")[0]  # RFC 5451 wrote the version so
+        return _NOT_NAME.sub("", name).rstrip(".") == ours
     except ValueError:
         return ours in text
 
