@@ -10,7 +10,9 @@ from gateway.learning.scorer import Scorer, Scores
 TONES = ("irate", "upset", "neutral", "pleased")
 SHORT, LONG = 20, 40
 """Up to so many words, the subject's included, are a short text; from so many on it is a letter."""
-URGENT, CALL, REFUSED = 0.5, 0.45, 0.5
+BARE = 3
+"""So many times as much of a text without a subject and in one line: a comment, hardly a letter."""
+URGENT, CALL, REFUSED = 0.5, 0.4, 0.5
 """Where yes begins when the model does not say."""
 
 
@@ -54,7 +56,8 @@ def _letter(scores: Scores) -> float:
     """How much a text is read as a letter: a line or two are read by the head of short texts."""
     if "tone_short" not in scores.heads:
         return 1.0
-    return min(max((scores.words - SHORT) / (LONG - SHORT), 0.0), 1.0)
+    words = scores.words / (BARE if "\n" not in scores.input.tone.strip() else 1)
+    return min(max((words - SHORT) / (LONG - SHORT), 0.0), 1.0)
 
 
 def _tones(scores: Scores) -> dict[str, float]:

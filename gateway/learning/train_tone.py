@@ -63,8 +63,8 @@ class Question:
     scales: Scales = Scales()
     balanced: bool = True
     """Whether every answer counts as much as any other, however rare."""
-    rare: bool = False
-    """Whether words count the more the fewer texts they stand in."""
+    rare: float = 0.0
+    """How much more words count the fewer texts they stand in: a power of the logarithm."""
 
 
 def _tone(sample: Sample) -> int | None:
@@ -103,13 +103,14 @@ def machine(sample: Sample) -> bool:
     return sample.label == "spam"
 
 
+_WORDY = Scales(words=1.5, style=0.3)
 QUESTIONS = (
-    Question("tone", TONES, _tone, 8.0),
-    Question("urgent", ("yes",), _urgent, 8.0),
+    Question("tone", TONES, _tone, 8.0, scales=_WORDY, rare=0.3),
+    Question("urgent", ("yes",), _urgent, 8.0, scales=_WORDY, rare=0.3),
     Question("cause", ("yes",), _cause, 3.0, scales=Scales(0.7, 0.3, 0.02, 0.5), balanced=False),
     Question("wish", ("yes",), _wish, 5.0, balanced=False),
     Question("refused", ("yes",), _refused, 5.0, scales=Scales(1.0, 0.5, 0.2, 0.2)),
-    Question("tone_short", TONES, _tone, 2.0, 0.1, Scales(1.0, 0.3, 0.1, 0.2), rare=True),
+    Question("tone_short", TONES, _tone, 2.0, 0.1, Scales(1.0, 0.3, 0.1, 0.2), rare=1.0),
 )
 """A refusal is one phrase in a whole letter: pairs such as 'not' and 'ring' carry it."""
 
@@ -215,7 +216,7 @@ def learn(
     """The calibrated head; then logits of rows by a head that never saw them, and their answers."""
     scaled = scale(layout, question.scales)
     if question.rare:
-        scaled[: layout.words] *= rarity(taught.rows[:, : layout.words])
+        scaled[: layout.words] *= rarity(taught.rows[:, : layout.words]) ** question.rare
     unseen = np.zeros((len(taught.answers), max(1, len(question.labels))))
     folds = FOLDS if question.letters > 0.5 else FOLDS_SHORT
     few = taught.own.sum() < FEWEST or question.letters < 0.5

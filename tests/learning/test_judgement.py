@@ -8,19 +8,21 @@ import numpy as np
 import pytest
 
 from gateway.learning.input import message_of_text, read_input
-from gateway.learning.judgement import LONG, SHORT, TONES, Judgement, judge
+from gateway.learning.judgement import BARE, LONG, SHORT, TONES, Judgement, judge
 from gateway.learning.scorer import Scores
 
 SURE = 20.0
 
 
-def judged(tone: str, logits: Mapping[str, float], words: int = LONG) -> Judgement:
+def judged(
+    tone: str, logits: Mapping[str, float], words: int = LONG, subject: str = "Letter"
+) -> Judgement:
     """A text that sounds like `tone`, for sure; heads that are not named say no, for sure."""
     tones = np.array([SURE if one == tone else 0.0 for one in TONES], np.float32)
     heads = {"tone": tones, "tone_short": tones[::-1]}
     for head in ("urgent", "cause", "wish", "refused"):
         heads[head] = np.array([logits.get(head, -SURE)], np.float32)
-    return judge(Scores(read_input(message_of_text("", "text")), heads, words), {})
+    return judge(Scores(read_input(message_of_text(subject, "text")), heads, words), {})
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,11 @@ def test_a_line_or_two_is_read_by_the_head_of_short_texts() -> None:
     between = judged("irate", {}, (SHORT + LONG) // 2).tones
     assert between["irate"] == pytest.approx(0.5, abs=0.05)
     assert sum(between.values()) == pytest.approx(1)
+
+
+def test_a_line_without_a_subject_is_read_as_a_comment_for_longer() -> None:
+    assert judged("irate", {}, LONG, subject="").tone == "pleased"
+    assert judged("irate", {}, BARE * LONG, subject="").tone == "irate"
 
 
 def test_hurry_is_a_question_of_its_own() -> None:
