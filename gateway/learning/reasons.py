@@ -65,7 +65,7 @@ class Phrases:
             if taken[start:end].any() or max(map(len, words[start:end])) < TELLING:
                 continue
             taken[start:end] = True
-            phrase = _plain(words[start:end])
+            phrase = _plain(_trimmed(words[start:end]))
             if " " in phrase and phrase not in chosen:
                 chosen.append(phrase)
                 least = max(least, worth * FAINT)
@@ -106,12 +106,47 @@ class Phrases:
 
 
 def _sentences(text: str) -> tuple[list[bytes], NDArray[np.int_]]:
-    """The words of a text and the number of the sentence each stands in. The first line, the
-    subject, is a sentence; lines broken by a mail program are not."""
+    """The words of a text and the number of the passage each stands in: a sentence, or what lies
+    between two numbers in it, since numbers are not shown. The first line, the subject, is a
+    sentence; lines broken by a mail program are not."""
     subject, _, rest = text.partition("\n")
-    parts = [split(part) for part in (subject, *_SENTENCE.split(rest))]
-    words = [word for part in parts for word in part]
-    return words, np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    words: list[bytes] = []
+    passages: list[int] = []
+    passage = 0
+    for part in (subject, *_SENTENCE.split(rest)):
+        for word in split(part):
+            number = word.translate(None, b"0123456789") != word
+            words.append(word)
+            passages.append(passage + number)
+            passage += 2 * number
+        passage += 1
+    return words, np.array(passages, np.int_)
+
+
+def _trimmed(words: list[bytes]) -> list[bytes]:
+    """A run without the words that hang loose at its ends, as long as two are left."""
+    while len(words) > SHORTEST_RUN and words[-1] in _LOOSE_LAST:
+        words = words[:-1]
+    while len(words) > SHORTEST_RUN and words[0] in _LOOSE_FIRST:
+        words = words[1:]
+    return words
+
+
+def _set(*words: str) -> frozenset[bytes]:
+    return frozenset(word.encode() for line in words for word in line.split())
+
+
+_LOOSE_FIRST = _set("and but or so that", "und aber oder", "et mais ou que", "y e pero o que",
+                    "ed ma che", "mas ou", "en maar of dat")  # fmt: skip
+_LOOSE_LAST = _LOOSE_FIRST | _set(
+    "the a an i he she we they of to in at on for with your my is are was if as by from because",
+    "der die das den dem des ein eine einen ich er wir im in an zu mit von ihr ihre mein",
+    "le la les un une des du de je il elle on nous au aux en à dans pour votre vos mon ma mes",
+    "el los las una uno del al yo a con por para su sus mi mis se si",
+    "il lo gli i di da del della al alla io per con mio mia vostro vostra",
+    "o os as um uma do da no na ao eu com por para meu minha seu sua",
+    "het een ik hij zij we van te in op voor met uw mijn",
+)
 
 
 def _runs(shares: Shares, sentences: NDArray[np.int_]) -> list[tuple[float, int, int]]:
