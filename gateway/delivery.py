@@ -90,7 +90,9 @@ def next_attempt(attempt: Attempt, retry: Retry) -> datetime | None:
     wait = min(retry.first * (1 << min(job.attempts, 20)), longest)
     at = now + wait * (1 + JITTER * (2 * attempt.chance - 1))
     if attempt.not_before is not None:
-        at = max(at, attempt.not_before)
+        # Some time after, so that not all that waits for a next hop comes at once.
+        later = JITTER * attempt.chance * (attempt.not_before - now)
+        at = max(at, attempt.not_before + later)
     # One last attempt at the end, not a wait beyond it.
     return min(at, deadline) if deadline > now else at
 

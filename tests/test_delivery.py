@@ -107,7 +107,9 @@ def test_chance_spreads_the_waits() -> None:
 
 def test_a_next_hop_out_of_order_is_not_asked_before_its_time() -> None:
     until = NOW + timedelta(minutes=7)
-    assert next_attempt(attempt(delayed, not_before=until), RETRY) == until
+    assert next_attempt(attempt(delayed, not_before=until, chance=0.0), RETRY) == until
+    late = next_attempt(attempt(delayed, not_before=until, chance=1.0), RETRY)
+    assert late == until + timedelta(minutes=1.4), "they do not come in herds"
 
 
 def test_an_outage_makes_no_letter_lie_for_hours_after_it() -> None:
