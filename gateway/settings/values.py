@@ -138,8 +138,10 @@ ActionWord = Annotated[Action, BeforeValidator(_action)]
 
 def _pattern(value: object) -> Any:
     """Compile a pattern with RE2, whose matching time is linear in the text."""
+    if hasattr(value, "finditer"):
+        return value  # compiled before
     if not isinstance(value, str):
-        return value
+        raise ValueError("a pattern is text, best in single quotes: '…'")
     options = re2.Options()
     options.log_errors = False
     options.case_sensitive = False
