@@ -360,6 +360,15 @@ def test_a_doubled_key_names_both_lines(folder: Path) -> None:
     )
 
 
+def test_a_doubled_key_hides_none_of_its_second_map(folder: Path) -> None:
+    main = MAIN + "limits: {idle: 5m}\nlimits: {idel: 5m, recipients: many}\n"
+    assert [line.partition(";")[0] for line in mistakes(folder, main)] == [
+        "gateway.yaml:10: 'limits' stands in this map already, at line 9",
+        "gateway.yaml:10: limits.recipients: 'many' is not a whole number",
+        "gateway.yaml:10: limits.idel: unknown key",
+    ]
+
+
 def test_a_probability_of_a_refusal_below_the_bound(folder: Path) -> None:
     said = one(folder, MAIN, SHOP + "thresholds: {refuse_at: 0.9}\n")
     assert said == (
@@ -530,7 +539,7 @@ def test_a_secret_file_without_its_last_line_end(folder: Path) -> None:
     ("make", "why"),
     [
         (lambda path: None, "no such file or directory"),
-        (lambda path: path.mkdir(), "it is not a file"),
+        (lambda path: path.mkdir(), "it is a folder"),
         (lambda path: path.write_bytes(b"x" * 70_000), "it is larger than 64 KB"),
         (lambda path: path.write_bytes(b"\xff\xfe"), "not UTF-8 text"),
         (lambda path: path.write_bytes(b"\n"), "empty"),

@@ -179,13 +179,18 @@ def hops(settings: Settings, sources: Sources, now: datetime) -> Iterator[Proble
             )
 
 
+LOGIN = ("user", "password")
+ENCRYPTION = ("tls_name", "authorities", "certificate")
+
+
 def _login(hop: NextHop, steps: Steps, sources: Sources) -> Iterator[Problem]:
     password = bool(hop.password.get_secret_value())
-    written = [key for key in ("user", "password", "tls") if sources.has((*steps, key))]
     if hop.maildir is not None:
-        for key in written:
-            what = "has no effect: a folder asks for no login and no TLS"
-            yield sources.problem((*steps, key), what, "remove it", warning=True)
+        what = "has no effect: a folder asks for no login and no TLS"
+        yield from _idle((*LOGIN, "tls", *ENCRYPTION), what, steps, sources)
+    elif hop.is_direct:
+        what = "has no effect: other domains' servers ask for no login"
+        yield from _idle(LOGIN, what, steps, sources)
     elif bool(hop.user) != password:
         key, lacking = ("password", "user") if password else ("user", "password")
         what = f"'{key}' without '{lacking}'"
@@ -193,6 +198,16 @@ def _login(hop: NextHop, steps: Steps, sources: Sources) -> Iterator[Problem]:
     elif hop.user and hop.tls == "none" and hop.scheme != "smtps":
         what = "a password is never sent in clear, so nothing would go out"
         yield sources.problem((*steps, "tls"), what, "write tls: required, or remove the password")
+    if hop.tls == "none" and hop.maildir is None:
+        yield from _idle(ENCRYPTION, "has no effect with 'tls: none'", steps, sources)
+    if not hop.is_direct:
+        yield from _idle(("mta_sts", "private"), "has no effect without 'mx:'", steps, sources)
+
+
+def _idle(keys: tuple[str, ...], what: str, steps: Steps, sources: Sources) -> Iterator[Problem]:
+    for key in keys:
+        if sources.has((*steps, key)):
+            yield sources.problem((*steps, key), what, "remove it", warning=True)
 
 
 def _is_ourselves(hop: NextHop, settings: Settings) -> bool:

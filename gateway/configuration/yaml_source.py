@@ -315,6 +315,10 @@ class _Composer:
                     "keep one of the two",
                 )
             )
+            # Either may be the one that is kept: what the second adds is looked at too.
+            if isinstance(there.node, Mapping) and isinstance(node, Mapping):
+                for name, entry in node.entries.items():
+                    there.node.entries.setdefault(name, entry)
 
     def _merge(self, mapping: Mapping, line: int, node: Node) -> None:
         sources = node.items if isinstance(node, Sequence) else [node]

@@ -38,7 +38,8 @@ def read_file(path: Path, limit: int) -> bytes:
     """A regular file's octets. Raises UnreadableError; never waits for a pipe or a device."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise UnreadableError("it is not a file")
+            kind = "a folder" if path.is_dir() else "not a file"
+            raise UnreadableError(f"it is {kind}")
         with path.open("rb") as file:
             octets = file.read(limit + 1)
     except OSError as error:

@@ -54,6 +54,9 @@ def test_it_is_sound(tmp_path: Path) -> None:
         ("hostname: mx1.shop.example\n", "", "add here: hostname: mx1.shop.example"),
         ("sqlite:var/gateway.db", "var/gateway.db", "a store is sqlite:///ABSOLUTE/PATH"),
         ('24"}}', '25"}}', "write smtp://, or the port of the LMTP service, often 24"),
+        ('24"}}', '24", user: a}}', "add 'password', or remove both"),
+        ('24"}}', '24", mta_sts: true}}', "remove it"),
+        ('24"}}', '24", tls: none, tls_name: a.example}}', "remove it"),
         ("hostname: mx1.shop.example", "hostname: localhost", "give the name that your MX"),
     ],
 )
