@@ -29,6 +29,7 @@ from gateway.edge.answers import (
     UNKNOWN_COMMAND,
 )
 from gateway.edge.connection import MAX_UNREAD, Phase, spoke_early
+from gateway.edge.data import IN_MEMORY
 from gateway.edge.incoming import Disconnected
 from gateway.edge.paths import parse_mail, parse_rcpt
 from gateway.edge.taking import Taker, Transaction
@@ -36,6 +37,7 @@ from gateway.message import Session
 from gateway.reply import (
     BAD_PARAMETER,
     BAD_SEQUENCE,
+    NO_SPACE,
     TLS_FIRST,
     TOO_MANY_ERRORS,
     TOO_MANY_RECIPIENTS,
@@ -147,6 +149,9 @@ class Dialogue(Taker):
             )
             if isinstance(command, Reply):
                 self._refuse(command, "sender")
+            elif command.size > IN_MEMORY and not self._service.has_room(command.size):
+                self._service.journal.turned_away(self._who, NO_SPACE, "no space")
+                self._say(NO_SPACE)
             else:
                 self._transaction = Transaction(command)
                 self._say(OK)

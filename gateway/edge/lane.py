@@ -51,8 +51,8 @@ class Lane:
 
     @property
     def idle(self) -> bool:
-        """Nothing is under way, and nothing is known that should be remembered."""
-        return not (self.queue or self.workers or self.endings) and self.breaker.closed
+        """Nothing is under way."""
+        return not (self.queue or self.workers or self.endings)
 
     @property
     def takes_utf8(self) -> bool:

@@ -15,6 +15,8 @@ QUEUE = 16
 """Letters in hand for one domain of it: the next are put off, in nobody's way."""
 IDLE = 300.0
 """Seconds after which a domain that nothing is sent to is forgotten."""
+REMEMBER = 3600.0
+"""The same for one that is out of order."""
 
 
 class Lanes:
@@ -63,6 +65,8 @@ class Lanes:
         old = [
             key
             for key, lane in self._lanes.items()
-            if lane.domain and lane.idle and now - lane.used > IDLE
+            if lane.domain
+            and lane.idle
+            and now - lane.used > (IDLE if lane.breaker.closed else REMEMBER)
         ]
         return [self._lanes.pop(key) for key in old]

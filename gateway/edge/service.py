@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,8 @@ from gateway.journal import Journal
 from gateway.message import Arrival, Session
 from gateway.reply import Reply
 from gateway.settings import Limits
+
+RESERVE = 64 << 20
 
 Accept = Callable[[Arrival], Awaitable[Reply]]
 """Takes one whole message; its Reply answers the final dot."""
@@ -48,6 +51,8 @@ class Service:
     ids: QueueIds
     certificate: Certificate | None = None
     require_tls: bool = False
+    reserve: int = RESERVE
+    """Octets of disk that stay free."""
     draining: bool = False
     open: set[Drainable] = field(default_factory=set)
     """The sessions that are not over."""
@@ -73,6 +78,11 @@ class Service:
     def prepare(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let aiosmtpd look through its class once, not for each connection (12 % of its time)."""
         self.template = vars(aiosmtpd.smtp.SMTP(None, hostname=self.hostname, loop=loop)).copy()
+
+    def has_room(self, octets: int) -> bool:
+        """Whether content of this size fits on the disk, and the reserve stays free (RFC 1870)."""
+        disk = os.statvfs(self.spool)
+        return disk.f_bavail * disk.f_frsize >= octets + self.reserve
 
     def begin(self, session: Drainable) -> None:
         self.open.add(session)

@@ -14,7 +14,7 @@ from gateway.edge.budget import MemoryBudget
 from gateway.edge.dialogue import Dialogue
 from gateway.edge.door import Door
 from gateway.edge.queue_id import PROCESSES, QueueIds
-from gateway.edge.service import Accept, Admit, Service
+from gateway.edge.service import RESERVE, Accept, Admit, Service
 from gateway.edge.tls import Certificate
 from gateway.journal import Journal
 from gateway.settings import Limits, Listener, split_host_port
@@ -46,6 +46,7 @@ class Receiver:
         clock: Callable[[], datetime],
         admission: Admission | None = None,
         ids: QueueIds | None = None,
+        reserve: int = RESERVE,
     ) -> None:
         """`admit`: None welcomes the recipient. Raises OSError if the certificate is unusable."""
         self._listener = listener
@@ -67,6 +68,7 @@ class Receiver:
             ids=ids or QueueIds(secrets.randbelow(PROCESSES)),
             certificate=Certificate(listener.tls) if listener.tls else None,
             require_tls=listener.require_tls,
+            reserve=reserve,
         )
 
     async def start(self, *, reuse_port: bool = False) -> str:

@@ -391,3 +391,18 @@ async def test_nothing_leaks_over_many_sessions(open_house):
         await once()
     assert open_files() <= before
     assert house.budget.used == 0
+
+
+async def test_no_space_is_told_before_the_content(open_house):
+    """RFC 1870, 6.1: at MAIL, for a size that would not fit on the disk."""
+    house = await open_house(reserve=1 << 60)
+    client = await house.client()
+    await client.hello()
+    assert (await client.say("MAIL FROM:<ann@client.example> SIZE=2000000")).startswith("452 4.3.1")
+    assert house.refusals() == ["no space"]
+    small = await client.say("MAIL FROM:<ann@client.example> SIZE=2000")
+    assert small.startswith("250 "), "what stays in memory is the store's to judge"
+    room = await open_house()
+    client = await room.client()
+    await client.hello()
+    assert (await client.say("MAIL FROM:<ann@client.example> SIZE=2000000")).startswith("250 ")

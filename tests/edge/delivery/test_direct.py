@@ -401,3 +401,18 @@ async def test_domains_that_nothing_is_sent_to_are_forgotten(
         await good.wait_for(lambda: not good.live)
         assert not list(relay._lanes)
     assert good.commands.count("QUIT") == 5
+
+
+async def test_domains_out_of_order_are_forgotten_too(bench, unused_tcp_port, monkeypatch):
+    """Or whoever makes up domains would fill the memory."""
+    monkeypatch.setattr(lanes, "REMEMBER", 0.0)
+    resolver = Zone({"dead.example": {"A": ["127.0.0.7"]}})
+    bench.add_hop("outbound", f"mx:{unused_tcp_port}", mta_sts=False, private=("127.0.0.0/8",))
+    for _ in range(3):
+        await bench.keep_own("outbound", "notice", "x@dead.example")
+    async with bench.running(resolver=resolver) as relay:
+        await bench.until("delivery", 3, outcome="delayed")
+        async with asyncio.timeout(10):
+            while list(relay._lanes):
+                relay.wake()
+                await asyncio.sleep(0.01)
