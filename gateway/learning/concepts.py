@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.learning.words import normal, split
+from gateway.learning.words import LONGEST_WORD, normal, split
 
 Hashes = NDArray[np.uint32]
 LONGEST_PHRASE = 4
@@ -32,13 +32,23 @@ def fold(word: bytes) -> bytes:
     """A word without its accents: many write 'reclamacion' and 'decu' on a phone."""
     if word.isascii():
         return word
-    letters = unicodedata.normalize("NFD", word.decode("utf-8", "ignore"))
-    return "".join(c for c in letters if not unicodedata.combining(c)).encode()
+    return _unaccented(word.decode("utf-8", "ignore")).encode()
+
+
+def _unaccented(text: str) -> str:
+    letters = unicodedata.normalize("NFD", text)
+    marks = {ord(letter): None for letter in set(letters) if unicodedata.combining(letter)}
+    return letters.translate(marks) if marks else letters
 
 
 def mix(left: Hashes, right: Hashes) -> Hashes:
     """The hash of two neighbours, each an array of uint32 hashes (wraps on purpose)."""
     return ((left * _MIX) ^ right) * _SPREAD
+
+
+def _mixed(left: int, right: int) -> int:
+    """`mix` for two numbers."""
+    return ((((left * 0x9E3779B1) & 0xFFFFFFFF) ^ right) * 0x85EBCA6B) & 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +87,8 @@ class Concepts:
 def parse(text: str) -> Concepts:
     """Read the table's text. Raises ValueError for a line that is neither of its forms."""
     names: list[str] = []
-    entries: dict[tuple[bytes, ...], set[int]] = {}
-    for line in text.splitlines():
+    entries: dict[tuple[bytes, ...], tuple[int, ...]] = {}
+    for line in _unaccented(text.lower()).splitlines():
         if not line.strip() or line.startswith("#"):
             continue
         if line.startswith("["):
@@ -88,9 +98,11 @@ def parse(text: str) -> Concepts:
         if not colon or not names:
             raise ValueError(f"neither a concept nor a language: {line[:40]!r} {language!r}")
         for elements in _elements(phrases):
-            entries.setdefault(elements, set()).add(len(names) - 1)
-    single = {e[0]: tuple(sorted(c)) for e, c in entries.items() if len(e) == 1}
-    phrases_ = {e: tuple(sorted(c)) for e, c in entries.items() if len(e) > 1}
+            known = entries.get(elements, ())
+            if not known or known[-1] != len(names) - 1:
+                entries[elements] = (*known, len(names) - 1)
+    single = {e[0]: c for e, c in entries.items() if len(e) == 1}
+    phrases_ = {e: c for e, c in entries.items() if len(e) > 1}
     stems = frozenset(w[:-1] for e in phrases_ for w in e if w.endswith(b"*"))
     found = Concepts(
         names=tuple(names),
@@ -102,16 +114,23 @@ def parse(text: str) -> Concepts:
     )
     # A whole word used in one phrase may begin with a stem used in another: both take the stem.
     for elements, concepts in phrases_.items():
-        keys = tuple(w if w.endswith(b"*") else found.phrase_key(w) for w in elements)
-        found.phrases[keys] = tuple(sorted({*found.phrases.get(keys, ()), *concepts}))
+        keys = tuple([w if w[-1:] == b"*" else found.phrase_key(w) for w in elements])
+        others = found.phrases.get(keys, ())
+        found.phrases[keys] = tuple(sorted({*others, *concepts})) if others else concepts
     return found
 
 
 def _elements(phrases: str) -> Iterator[tuple[bytes, ...]]:
     for phrase in phrases.split(","):
-        words = [w for piece in phrase.split() for w in _piece(piece)]
+        if phrase.translate(_BESIDE_LETTERS).isalpha():  # most, and start-up waits for it
+            words = [word[:LONGEST_WORD] for word in phrase.encode().split()]
+        else:
+            words = [word for piece in phrase.split() for word in _piece(piece)]
         if words:
             yield tuple(words[:LONGEST_PHRASE])
+
+
+_BESIDE_LETTERS = str.maketrans("", "", " *")
 
 
 def _piece(piece: str) -> list[bytes]:
@@ -137,12 +156,11 @@ class PhraseTable:
         # Most neighbours begin no phrase: the two words are tried against a bitmap first.
         self._likely = np.zeros(1 << 32 - _OPENING, np.bool_)
         for phrase, numbers in concepts.phrases.items():
-            hashes = np.array([zlib.crc32(word) for word in phrase], np.uint32)
-            opening = int(mix(hashes[:1], hashes[1:2])[0])
+            opening = _mixed(zlib.crc32(phrase[0]), zlib.crc32(phrase[1]))
             self._likely[opening >> _OPENING] = True
             node = self._openings.setdefault(opening, _Node())
-            for word in hashes[2:].tolist():
-                node = node.after.setdefault(word, _Node())
+            for word in phrase[2:]:
+                node = node.after.setdefault(zlib.crc32(word), _Node())
             node.concepts = (*numbers, NO_CONCEPT, NO_CONCEPT)[:MOST_CONCEPTS]
 
     def find(self, keys: Hashes) -> tuple[list[int], list[int], list[tuple[int, ...]]]:

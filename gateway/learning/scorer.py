@@ -79,8 +79,12 @@ class Scorer:
             for kind, one in self.models.items():
                 self._heads += [(kind, head, first + head.first) for head in one.heads]
                 first += one.weights.shape[1]
-            stacked = [np.asarray(one.weights, np.float32) for one in self.models.values()]
-            self._weights = np.ascontiguousarray(np.hstack(stacked))
+            self._weights = np.empty((self._reader.layout.width, first), np.float32)
+            first = 0
+            for one in self.models.values():
+                outputs = one.weights.shape[1]
+                self._weights[:, first : first + outputs] = one.weights
+                first += outputs
             self._intercepts = np.concatenate([one.intercepts for one in self.models.values()])
             self._sums = _WordSums(self._weights, self._reader)
 
