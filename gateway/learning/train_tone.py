@@ -110,7 +110,7 @@ QUESTIONS = (
     Question("cause", ("yes",), _cause, 3.0, scales=Scales(0.7, 0.3, 0.02, 0.5), balanced=False),
     Question("wish", ("yes",), _wish, 5.0, balanced=False),
     Question("refused", ("yes",), _refused, 5.0, scales=Scales(1.0, 0.5, 0.2, 0.2)),
-    Question("tone_short", TONES, _tone, 2.0, 0.1, Scales(1.0, 0.3, 0.1, 0.2), rare=1.0),
+    Question("tone_short", TONES, _tone, 1.0, 0.1, Scales(1.0, 0.3, 0.1, 0.2), rare=1.0),
 )
 """A refusal is one phrase in a whole letter: pairs such as 'not' and 'ring' carry it."""
 
