@@ -422,6 +422,14 @@ def test_what_is_no_yaml_hides_nothing_else(folder: Path) -> None:
     ]
 
 
+def test_a_key_without_its_colon(folder: Path) -> None:
+    main = MAIN.replace("hostname: ", "hostname ") + "retry: {frist: 1m}\n"
+    assert [line.partition(";")[0] for line in mistakes(folder, main)] == [
+        "gateway.yaml:1: no key with a colon and a space behind it",
+        "gateway.yaml:9: retry.frist: unknown key",
+    ]
+
+
 def test_not_utf8(folder: Path) -> None:
     path = folder / "gateway.yaml"
     path.write_bytes(b"hostname: mx1\nname: M\xfcller\n")

@@ -124,7 +124,8 @@ def _salvaged(text: str, told: list[Mistake], lost: dict[str, int]) -> Tree:
     return Tree(composer.root, [*composer.mistakes, *told], lost)
 
 
-_KEY = re.compile(r"[\"']?([A-Za-z0-9_-]+)")
+_KEY = re.compile(r"[\"']?([A-Za-z0-9_][A-Za-z0-9_-]*)")
+_NO_COLON = ("no key with a colon and a space behind it", "write 'key: value'")
 
 
 def _left(text: str) -> tuple[str, list[Mistake], dict[str, int]]:
@@ -136,14 +137,16 @@ def _left(text: str) -> tuple[str, list[Mistake], dict[str, int]]:
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=False):
         key = _KEY.match(lines[start])
         try:
-            for _ in _events("\n".join(lines[start:end]).rstrip()):
-                pass
+            kinds = {type(event) for event in _events("\n".join(lines[start:end]).rstrip())}
+            if yaml.MappingStartEvent in kinds:
+                continue
+            mistakes.append(Mistake(start + 1, *_NO_COLON))
         except _StopError:
-            pass
+            continue
         except _SyntaxError as error:
             mistakes.append(error.mistake(start))
-            lost[key[1] if key else ""] = start + 1
-            lines[start:end] = [""] * (end - start)
+        lost[key[1] if key else ""] = start + 1
+        lines[start:end] = [""] * (end - start)
     return "\n".join(lines), mistakes, lost
 
 
@@ -185,6 +188,8 @@ class _SyntaxError(Exception):
         self._line = min(number, max(len(lines), 1))
         self._what = ", ".join(part for part in (error.context, error.problem) if part)
         self._mend = _syntax_mend("".join(lines[self._line - 1 : self._line]))
+        if "mapping values are not allowed" in self._what:
+            self._mend = "put text that holds ': ' in quotes, and look at the indentation"
 
     def mistake(self, above: int) -> Mistake:
         """`above`: how many lines stand before this text in its file."""
