@@ -48,7 +48,13 @@ CLEAN_EVERY = 3600.0
 class NoSuspects:
     """For a process without a supervisor: nothing is suspect."""
 
+    def __init__(self) -> None:
+        self.turn = asyncio.Lock()
+
     def suspect(self, digest: bytes) -> bool:
+        return False
+
+    def doubtful(self, digest: bytes) -> bool:
         return False
 
     def examining(self, digest: bytes) -> AbstractContextManager[None]:

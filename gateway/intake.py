@@ -24,6 +24,8 @@ from gateway.sealing import Sealer
 from gateway.store import NoSpaceError, Store, StoreError
 from gateway.verdict import Action, Verdicts
 
+TURN = 30.0
+"""Seconds that doubtful content waits for its turn at most, before its client is put off."""
 LARGE = 1 << 20
 """Octets from which hashing would hold the loop: it lets go of the interpreter in a thread."""
 
@@ -39,7 +41,14 @@ class Composer(Protocol):
 class Suspects(Protocol):
     """Content that stood under examination when workers died; see `edge/supervisor.py`."""
 
+    @property
+    def turn(self) -> asyncio.Lock:
+        """Doubtful content is examined one at a time: only who is to blame is counted twice."""
+        ...
+
     def suspect(self, digest: bytes) -> bool: ...
+
+    def doubtful(self, digest: bytes) -> bool: ...
 
     def examining(self, digest: bytes) -> AbstractContextManager[None]: ...
 
@@ -90,6 +99,19 @@ class Intake:
             digest = await asyncio.to_thread(self._digest, arrival)
         else:
             digest = self._digest(arrival)
+        if not self._suspects.doubtful(digest):
+            return await self._examine(arrival, digest)
+        try:
+            async with asyncio.timeout(TURN):
+                await self._suspects.turn.acquire()
+        except TimeoutError:
+            return self._turn_away(arrival, OUR_TROUBLE, "doubtful")
+        try:
+            return await self._examine(arrival, digest)
+        finally:
+            self._suspects.turn.release()
+
+    async def _examine(self, arrival: Arrival, digest: bytes) -> Reply:
         if self._suspects.suspect(digest):
             return await self._keep_raw(arrival, "stopped its worker twice")
         try:

@@ -235,14 +235,21 @@ class Watch:
 
     def __init__(self, *suspects: bytes) -> None:
         self.suspects, self.seen, self.now = suspects, [], []
+        self.doubtful_ones: set[bytes] = set()
+        self.most = 0
+        self.turn = asyncio.Lock()
 
     def suspect(self, digest: bytes) -> bool:
         return digest in self.suspects
+
+    def doubtful(self, digest: bytes) -> bool:
+        return digest in self.doubtful_ones or self.suspect(digest)
 
     @contextmanager
     def examining(self, digest: bytes):
         self.seen.append(digest)
         self.now.append(digest)
+        self.most = max(self.most, len(self.now))
         try:
             yield
         finally:
@@ -269,6 +276,20 @@ async def test_what_is_examined_is_marked_until_it_is_kept_or_broke_us(room, cha
     await here.intake.accept(letter)
     assert watch.seen == [digest(letter)]
     assert watch.now == []
+
+
+@pytest.mark.parametrize("doubtful", [False, True])
+async def test_what_stood_there_when_a_worker_died_is_examined_one_at_a_time(room, doubtful):
+    """Else all that is examined beside a poison is counted, and held, with it."""
+    letters = [arrival(queue_id=f"QID{n}", content=LETTER + b"%d\r\n" % n) for n in range(5)]
+    watch = Watch()
+    if doubtful:
+        watch.doubtful_ones = {digest(letter) for letter in letters}
+    here = room(suspects=watch)
+    replies = await asyncio.gather(*(here.intake.accept(letter) for letter in letters))
+    assert all(reply.positive for reply in replies)
+    assert (watch.most == 1) == doubtful
+    assert not watch.turn.locked()
 
 
 async def test_the_journal_holds_no_words_of_the_letter(room):

@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
@@ -104,12 +104,16 @@ class Watch:
     own: WorkerSlots
     pulse: Pulse
     index: int
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def beat(self) -> None:
         await self.pulse.go_on(self.index)
 
     def suspect(self, digest: bytes) -> bool:
         return self.slots.suspect(digest)
+
+    def doubtful(self, digest: bytes) -> bool:
+        return self.slots.doubtful(digest)
 
     def examining(self, digest: bytes) -> AbstractContextManager[None]:
         return self.own.examining(digest)

@@ -63,7 +63,7 @@ class Slots:
             self._map[:] = bytes(_SIZE)
             _HEADER.pack_into(self._map, 0, _MAGIC, tag, 1)
         self._seen = 0
-        self._suspects: frozenset[bytes] = frozenset()
+        self._counted: dict[bytes, int] = {}
         for worker in range(MAX_WORKERS):
             self.count(worker)
 
@@ -85,11 +85,18 @@ class Slots:
 
     def suspect(self, digest: bytes) -> bool:
         """Whether this content was being examined at two abnormal exits."""
+        return self._count_of(digest) >= ENOUGH
+
+    def doubtful(self, digest: bytes) -> bool:
+        """Whether it was so at one at least: it, or what was examined beside it."""
+        return self._count_of(digest) > 0
+
+    def _count_of(self, digest: bytes) -> int:
         (generation,) = _NUMBER.unpack_from(self._map, _GENERATION_AT)
         if generation != self._seen:
-            self._suspects = frozenset(d for d, count, _ in self._table() if count >= ENOUGH)
+            self._counted = {entry: count for entry, count, order in self._table() if order}
             self._seen = generation
-        return digest in self._suspects
+        return self._counted.get(digest, 0)
 
     # --- the supervisor's side -----------------------------------------------------------------
 

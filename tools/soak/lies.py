@@ -12,6 +12,7 @@ import signal
 import time
 from typing import Any
 
+import gateway.app
 from gateway.edge.pulse import Pulse
 from gateway.edge.smtp_session import Session
 from gateway.pipeline import Pipeline
@@ -69,6 +70,7 @@ def die_of_content() -> None:
     Pipeline.examine = examining  # type: ignore[method-assign]
     Session.deliver = delivering  # type: ignore[method-assign]
     Pulse.look = 0.25
+    gateway.app.ALERTS_EVERY = 0.2
 
 
 LIES = {

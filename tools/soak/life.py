@@ -95,7 +95,7 @@ class Life:
                 sink=self.sink.port,
                 lie=self.lie,
             )
-            self.senders = Senders(self._write, self.chance, ("127.0.0.1", self.house.port))
+            self.senders = Senders(self.write, self.chance, ("127.0.0.1", self.house.port))
             await self.house.open()
             self.senders.start(CONNECTIONS)
             try:
@@ -106,7 +106,7 @@ class Life:
                 await self.sink.close()
                 await self.house.close()
 
-    def _write(self) -> Letter:
+    def write(self) -> Letter:
         """The next letter: mostly small, some larger than a row holds, some for two sites."""
         self._numbers += 1
         id_ = f"s{self.seed}n{self._numbers}"
@@ -299,13 +299,13 @@ class Life:
         self.sink.heal()
         async with asyncio.timeout(QUIET_LIMIT):
             await self.senders.all_answered()
-            await self._delivered()
+            await self.delivered()
             while held := await self.house.entries("--held"):
                 self.released.update(entry["why"].split(":")[0][:60] for entry in held)
                 await self.house.release([entry["id"] for entry in held])
-                await self._delivered()
+                await self.delivered()
 
-    async def _delivered(self) -> None:
+    async def delivered(self) -> None:
         wait = 0.005
         while True:
             balance = await self.house.prove()
