@@ -114,7 +114,7 @@ class Reader:
         concepts, counts = _counted(events)
         return TextFeatures(
             words,
-            np.flatnonzero(np.bincount(words)).astype(np.int32),
+            _different(words),
             _different(self.neighbour_columns(words)),
             concepts + np.int32(self.layout.words),
             counts,
@@ -141,8 +141,10 @@ class Reader:
         return np.concatenate(columns), np.concatenate(values)
 
     def _facts(self, text: str, words: Numbers) -> Columns:
-        digits = self.vocabulary.digits.take(words)
-        return np.append(style(text), _TELEPHONE) if holds_telephone(digits) else style(text)
+        facts = style(text)
+        if holds_telephone(self.vocabulary.digits.take(words)):
+            facts = np.append(facts, _TELEPHONE)
+        return facts
 
     def word_columns(self, words: Numbers) -> Columns:
         return (self.vocabulary.hashes[words] * _WORD >> _SHIFT).astype(np.int32)
