@@ -221,8 +221,9 @@ def _what_follows(
             *(("", f"If it cannot wait, please call us: {sheet.phone}") if sheet.phone else ()),
         )
     if action != "failed":
-        more = "Whether it was read is not known." if action == "delivered" else ""
-        return (more or "That system tells no more about it, as far as we know.",)
+        if action == "delivered":
+            return ("Whether it was read is not known.",)
+        return ("What becomes of it there is for that system to tell.",)
     refused = all(fate.outcome.result == "failed" for fate in fates)
     why = "did not accept it" if refused else "could not be reached for a long time"
     return (

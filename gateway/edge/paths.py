@@ -24,9 +24,13 @@ MAX_DOMAIN = 255
 
 _HOST = r"(?:[A-Za-z0-9_-]{1,63}\.){0,126}[A-Za-z0-9_-]{1,63}"
 _PLAIN = rf"<([A-Za-z0-9._=+-]{{1,200}}@{_HOST})>"
-_PLAIN_MAIL = re.compile(rf"FROM:{_PLAIN}", re.IGNORECASE)
-_PLAIN_RCPT = re.compile(rf"TO:{_PLAIN}", re.IGNORECASE)
-"""The common case in one look: an ASCII dot-string at a host name, no parameters."""
+_PLAIN_MAIL = re.compile(
+    rf"FROM:{_PLAIN}(?: SIZE=([0-9]{{1,12}}))?(?: BODY=(7BIT|8BITMIME))?", re.IGNORECASE
+)
+_PLAIN_RCPT = re.compile(
+    rf"TO:{_PLAIN}(?: ORCPT=(rfc822;[\x21-\x2a\x2c-\x3c\x3e-\x7e]{{1,400}}))?", re.IGNORECASE
+)
+"""The common case in one look: an ASCII dot-string at a host name, and what most clients add."""
 _ATOM = r'[^\x00-\x20\x7f<>()\[\]\\,;:@"]+'
 _QUOTED = r'"(?:[^\x00-\x1f\x7f"\\]|\\[\x20-\x7e])*"'
 _LITERAL = r"\[[A-Za-z0-9.:-]+\]"
@@ -114,8 +118,11 @@ def _is_foreign(text: str, *, smtputf8: bool) -> bool:
 def parse_mail(argument: str, *, extended: bool, smtputf8: bool, limit: int) -> MailCommand | Reply:
     """What follows MAIL. `smtputf8`: whether we announced it; `limit`: octets of a message."""
     plain = _PLAIN_MAIL.fullmatch(argument)
-    if plain and len(argument) <= MAX_DOMAIN:
-        return MailCommand(plain[1])
+    if plain and len(plain[1]) <= MAX_DOMAIN and (extended or not (plain[2] or plain[3])):
+        declared = int(plain[2] or 0)
+        if declared > limit:  # RFC 1870, 6.1
+            return TOO_LARGE_DECLARED
+        return MailCommand(plain[1], body=(plain[3] or "7BIT").upper(), size=declared)
     parsed = _parse(argument, "FROM:", BAD_SENDER)
     if isinstance(parsed, Reply):
         return parsed
@@ -170,8 +177,8 @@ def _check_options(options: dict[str, str], *, extended: bool, smtputf8: bool) -
 def parse_rcpt(argument: str, *, extended: bool, smtputf8: bool) -> RcptCommand | Reply:
     """What follows RCPT: an address, or `postmaster` for `<postmaster>` (RFC 5321, 4.5.1)."""
     plain = _PLAIN_RCPT.fullmatch(argument)
-    if plain and len(argument) <= MAX_DOMAIN:
-        return RcptCommand(plain[1])
+    if plain and len(plain[1]) <= MAX_DOMAIN and (extended or not plain[2]):
+        return RcptCommand(plain[1], "", plain[2] or "")
     split = _split(argument, "TO:")
     if split and split[0].lower() == "<postmaster>":
         return _rcpt("postmaster", split[1], extended=extended, smtputf8=smtputf8)

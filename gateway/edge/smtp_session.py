@@ -29,6 +29,7 @@ BAD_ADDRESS = Reply(553, "5.1.3", "Not an address that SMTP can carry")
 LOST_AFTER_DOT = Reply(451, "4.4.2", "The connection ended before the next hop said what it did")
 
 EIGHT_BIT = "8-bit content to a 7-bit next hop"
+INTERNATIONAL = "an internationalised message to a next hop without SMTPUTF8"
 
 _PATH = re.compile(
     r'(?:"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"|[^\x00-\x20\x7f<>"]+)(?:@[^\x00-\x20\x7f<>"]+)?'
@@ -84,14 +85,21 @@ class Session:
             accepted = await self._envelope(job, mail, asked, outcomes)
             if accepted:
                 await self._hand_over(job, small, accepted, outcomes, progress)
-                if small is not None and not seven_bit and "8BITMIME" not in self._extensions:
-                    remarks = (EIGHT_BIT,)
+                remarks = self._remarks(job, seven_bit=small is None or seven_bit)
         return Sent(
             tuple(outcomes[recipient] for recipient in job.recipients),
             remarks=remarks,
             tells=self._passes_on(job),
             final=self._lmtp,
         )
+
+    def _remarks(self, job: Job, *, seven_bit: bool) -> tuple[str, ...]:
+        """What went out as it is though the next hop did not say that it can take it."""
+        if seven_bit:
+            return ()
+        if job.smtputf8 and "SMTPUTF8" not in self._extensions:
+            return (INTERNATIONAL,)
+        return () if "8BITMIME" in self._extensions else (EIGHT_BIT,)
 
     # --- the envelope ---
 

@@ -191,6 +191,24 @@ class TestPaths:
             parse_rcpt(keyword + argument, extended=True, smtputf8=True)
         assert datetime.now(UTC) - began < timedelta(seconds=1)
 
+    @given(
+        st.sampled_from(["ann@client.example", "a" * 200 + "@" + "b." * 40 + "example", "a@b"]),
+        st.sampled_from(["", " SIZE=5", " SIZE=2000000", " size=0", " SIZE=", " SIZE=99999999999"]),
+        st.sampled_from(["", " BODY=8BITMIME", " body=7bit", " BODY=X"]),
+        st.sampled_from(["", " ORCPT=rfc822;a@b", " orcpt=RFC822;x", " ORCPT=rfc822;a+2Bb",
+                         " ORCPT=rfc822;" + "y" * 450, " ORCPT=rfc822;a=b", " ORCPT=utf-8;a"]),
+        st.booleans(),
+    )  # fmt: skip
+    def test_the_quick_look_sees_what_the_long_one_sees(self, path, size, body, orcpt, extended):
+        """A space after the colon takes the long way."""
+        argument = f"<{path}>{size}{body}"
+        assert mail(f"FROM:{argument}", extended=extended) == mail(
+            f"FROM: {argument}", extended=extended
+        )
+        assert rcpt(f"TO:<{path}>{orcpt}", extended=extended) == rcpt(
+            f"TO: <{path}>{orcpt}", extended=extended
+        )
+
     def test_quotes_that_say_nothing_are_taken_off(self):
         assert rcpt('TO:<"support"@shop.example>') == RcptCommand("support@shop.example")
         assert rcpt('TO:<"sup port"@shop.example>') == RcptCommand('"sup port"@shop.example')

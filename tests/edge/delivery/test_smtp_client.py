@@ -832,7 +832,7 @@ async def test_eight_bits_to_a_seven_bit_hop_go_as_they_are_and_are_remarked(hop
         writer.write(b"220 hop.example\r\n")
         await reader.readline()
         writer.write(HELLO)
-        for _ in range(2):
+        for _ in range(3):
             await reader.readuntil(b"DATA\r\n")
             writer.write(b"250 ok\r\n250 ok\r\n354 go on\r\n")
             heard.append(await reader.readuntil(b"\r\n.\r\n"))
@@ -841,8 +841,11 @@ async def test_eight_bits_to_a_seven_bit_hop_go_as_they_are_and_are_remarked(hop
     heard: list[bytes] = []
     client = connect(await hops.raw(script))
     assert (await client.send(job(b"\xe4\r\n"))).remarks == ("8-bit content to a 7-bit next hop",)
+    letter = job("Subject: grüße\r\n\r\n".encode(), smtputf8=True)
+    (remark,) = (await client.send(letter)).remarks
+    assert remark == "an internationalised message to a next hop without SMTPUTF8"
     assert (await client.send(job(b"a\r\n"))).remarks == ()
-    assert heard == [b"\xe4\r\n.\r\n", b"a\r\n.\r\n"]
+    assert heard == [b"\xe4\r\n.\r\n", bytes(letter.content[:]) + b".\r\n", b"a\r\n.\r\n"]
 
 
 async def test_a_server_without_ehlo(hops, connect):
