@@ -5,11 +5,11 @@
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: help setup run test fuzz lint format reference bench soak data-test lock wheel clean
+.PHONY: help setup run test fuzz lint format reference bench soak data-test compare lock wheel clean
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
-	@echo 'also: setup fuzz lint format reference bench soak data-test lock wheel clean'
+	@echo 'also: setup fuzz lint format reference bench soak data-test compare lock wheel clean'
 
 setup: .venv/dev
 
@@ -59,6 +59,12 @@ soak: .venv/dev
 data-test: .venv/dev
 	@test -d "$(DATA)" || { echo 'make data-test DATA=FOLDER'; exit 2; }
 	DATA="$(abspath $(DATA))" $(BIN)/pytest tests -m data -rA
+
+# The spam model beside SpamAssassin and rspamd (Debian's spamassassin, rspamd, redis-server):
+# make compare DATA=FOLDER
+compare: .venv/dev
+	@test -d "$(DATA)" || { echo 'make compare DATA=FOLDER'; exit 2; }
+	$(BIN)/python tools/compare_spam.py "$(abspath $(DATA))"
 
 # Pin every dependency with its hashes, for all systems and Pythons that pyproject.toml names.
 PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
