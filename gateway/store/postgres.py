@@ -182,7 +182,7 @@ def _connect(door: Doorkeeper) -> tuple[psycopg.Connection[Any], int, int]:
         connection.close()
         if isinstance(error, psycopg.Error):
             said = error.diag.message_primary or type(error).__name__
-            raise StoreError(f"PostgreSQL: {said}") from error
+            raise StoreError(f"PostgreSQL: {said}") from None
         raise
     return connection, before, now
 

@@ -218,9 +218,7 @@ class PostgresSession:
             kind = NoSpaceError
         elif self.is_lost(error):
             kind = UnreachableError
-        mapped = kind(f"PostgreSQL: {first_line(error)}")
-        mapped.__cause__ = error
-        return mapped
+        return kind(f"PostgreSQL: {first_line(error)}")  # without the cause: it names values
 
     def may_repeat(self, error: BaseException) -> bool:
         return isinstance(error, _UNDONE)

@@ -376,6 +376,7 @@ async def test_no_letter_and_no_address_in_an_error(nodes: Any, mail: Any) -> No
             await store.keep(mail.arrival("Q1"), [mail.letter("Q1")], mail.plan())
         assert mail.CUSTOMER not in str(told.value)
         assert "Q1" not in str(told.value)
+        assert told.value.__cause__ is None, "the log has tracebacks with their causes"
 
 
 # --- the server itself -------------------------------------------------------------------------

@@ -199,3 +199,39 @@ async def _live(store: SqliteStore, mail: SimpleNamespace) -> None:
     await store.keep_raw(mail.arrival("R1"), "broke")
     await store.release_raw("R1", [mail.letter("R1")], mail.plan(), "joe", mail.NOW)
     await store.clean(mail.NOW + timedelta(days=500), quarantine=timedelta(days=30))
+
+
+async def test_a_store_of_version_1_goes_on(tmp_path: Path, mail: SimpleNamespace) -> None:
+    """`version-1.sql` is what the code of that version left: delivered, delayed, leased, held."""
+    path = tmp_path / "g.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript((Path(__file__).parent / "version-1.sql").read_text())
+    store = await SqliteStore.open(path)
+    (remark,) = store.remarks
+    copy = tmp_path / "g.db.v1.backup"
+    assert str(copy) in remark
+    with closing(sqlite3.connect(copy)) as old:
+        assert old.execute("PRAGMA user_version").fetchone() == (1,)
+        assert old.execute("SELECT count(*) FROM letters").fetchone() == (7,)
+
+    await store.reclaim()  # the one who held V2 is gone
+    states = {entry.letter_id: entry.state for entry in await store.entries()}
+    assert {id_: states[f"{id_}.1"] for id_ in ("V0", "V1", "V3")} == {
+        "V0": "relayed", "V1": "deferred", "V3": "held",
+    }  # fmt: skip
+    await store.release("V3", "joe", mail.NOW)
+    later = mail.NOW + timedelta(hours=2)
+    jobs = await store.claim(later, 100)
+    assert {"V1.1", "V2.1", "V3.1"} <= {job.letter_id for job in jobs}
+    assert all(bytes(job.content).startswith(b"Subject: old") for job in jobs if job.prefix)
+    for job in jobs:
+        await store.settle(job, mail.settlement(job, "relayed"), later)
+    balance = await store.balance()
+    assert (balance.accepted, balance.delivered, balance.balanced) == (4, 4, True)
+    assert [call.id for call in await store.calls()] == ["KV0"]
+    history = await store.recall(mail.message("V9", "ann0@customer.example"), mail.NOW)
+    assert (history.proven.letters_7_days, "shop" in history.acknowledged) == (1, True)
+    report = await store.claim_report(mail.NOW + timedelta(days=2))
+    assert report is not None
+    assert report.rows == {'["facts"]': 4}
+    await store.close()
