@@ -96,6 +96,7 @@ def _judge(kind: str, scored: Sequence[Scored]) -> tuple[Figures, dict[str, dict
     if kind == "tone":
         letters = [one for one in scored if train_tone.hand(one.sample)]
         tables |= {"By hand": _by(letters, lambda s: train_tone.hand(s.sample), judge)}
+        tables |= reliability(scored)
         tables["Told (columns) against meant (rows)"] = confusion(scored)
     return judge(scored), tables
 
@@ -181,6 +182,24 @@ def _calls(scored: Sequence[Scored]) -> Figures:
         "refusals found": int(((meant == "refused") & (told == "refused")).sum()),
         "refusals invented": int(((meant != "refused") & (told == "refused")).sum()),
     }
+
+
+def reliability(scored: Sequence[Scored]) -> dict[str, dict[str, Figures]]:
+    """Chances told beside what came true, in tenths: is seven of ten times 0.7 right?"""
+    toned = [one for one in scored if one.sample.label in TONES]
+    hurried = [one for one in scored if one.sample.urgent is not None]
+    questions = {
+        "irate": [(one.sample.label == "irate", one.judged.tones["irate"]) for one in toned],
+        "urgent": [(bool(one.sample.urgent), one.judged.urgency) for one in hurried],
+    }
+    found: dict[str, dict[str, Figures]] = {}
+    for name, rows in questions.items():
+        truth, chances = np.array([r[0] for r in rows], bool), np.array([r[1] for r in rows])
+        points = measures.reliability(truth, chances) if rows else []
+        found[f"Reliability: {name}"] = {
+            f"{told:.2f}": {"came true": true, "rows": count} for told, true, count in points
+        }
+    return found
 
 
 def confusion(scored: Sequence[Scored]) -> dict[str, Figures]:
