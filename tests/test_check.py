@@ -561,3 +561,13 @@ def test_no_command_obeys_the_names_it_is_given(tmp_path: Path, command: str) ->
     result = run(*arguments)
     assert "\x1b" not in result.output
     assert "\u202e" not in result.output
+
+
+def test_straight_delivery_to_a_site_is_a_circle(tmp_path: Path) -> None:
+    main = MAIN.replace("maildir:var/mailbox", "mx:")
+    assert said(tmp_path, main) == [
+        "shop.yaml:3: next_hop: 'mailbox' asks the MX of the site's own domain, which is the "
+        "gateway; name the server that has the mailboxes; mx: is for 'outbound'"
+    ]
+    main = MAIN.replace("sites:", '  outbound: {address: "mx:"}\nsites:')
+    assert said(tmp_path, main) == []

@@ -183,6 +183,17 @@ LOGIN = ("user", "password")
 ENCRYPTION = ("tls_name", "authorities", "certificate")
 
 
+def straight(settings: Settings, sources: Sources, now: datetime) -> Iterator[Problem]:
+    """A site's own domain names us as its mail server: going straight there would be a circle."""
+    for index, site in enumerate(settings.sites):
+        hop = settings.next_hops.get(site.next_hop)
+        at: Steps = ("sites", index, "next_hop")
+        if hop is not None and hop.is_direct and sources.sound(at):
+            what = f"'{site.next_hop}' asks the MX of the site's own domain, which is the gateway"
+            mend = "name the server that has the mailboxes; mx: is for 'outbound'"
+            yield sources.problem(at, what, mend)
+
+
 def _login(hop: NextHop, steps: Steps, sources: Sources) -> Iterator[Problem]:
     password = bool(hop.password.get_secret_value())
     if hop.maildir is not None:
@@ -263,4 +274,4 @@ def reports(settings: Settings, sources: Sources, now: datetime) -> Iterator[Pro
         yield sources.problem(("dmarc_reports",), "dmarc does not run", mend)
 
 
-CHECKS = (hostname, listeners, workers, limits, waits, zeros, hops, budgets, reports)
+CHECKS = (hostname, listeners, workers, limits, waits, zeros, hops, straight, budgets, reports)
