@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from gateway.domains import canonical_domain
 from gateway.edge.mta_sts import PORT, StsPolicies
 from gateway.edge.mx import Directory
 from gateway.edge.smtp_client import Place, SmtpClient
@@ -106,4 +107,4 @@ class Direct:
 
 
 def domain_of(recipient: str) -> str:
-    return recipient.rpartition("@")[2].lower()
+    return canonical_domain(recipient.rpartition("@")[2])

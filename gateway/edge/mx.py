@@ -133,4 +133,5 @@ class Directory:
 def _record(record: str) -> tuple[int, str]:
     """`10 mx.shop.example` as preference and name; the name of the null MX, `.`, is empty."""
     preference, _, host = record.partition(" ")
-    return (int(preference) if preference.isdigit() else 65536), host.lower().rstrip(".")
+    known = preference.isascii() and preference.isdigit()
+    return (int(preference) if known else 65536), host.lower().rstrip(".")

@@ -170,6 +170,27 @@ async def test_verified_tls_is_to_the_servers_name(hops, straight, certified):
     assert told(await bad.send(job(), Progress())) == ["delayed 451 4.7.5"]
 
 
+async def test_a_domain_in_any_spelling(hops, straight):
+    hop = await hops.start()
+    resolver = Zone({"xn--grn-ioa.example": {"A": ["127.0.0.1"]}})
+    direct = straight(hop.port, resolver)
+    letter = job("a@grün.example", "b@GRÜN.example.", "c@xn--grn-ioa.example")
+    assert told(await direct.send(letter, Progress())) == ["relayed 250 2.0.0"] * 3
+    assert hop.sessions == 1
+    assert hop.taken[0].recipients[0] == "a@xn--grn-ioa.example"
+
+
+@pytest.mark.parametrize(
+    "record",
+    ["10", "", "x mx1.customer.example", "² a b c", "10 ...", "10 " + "a" * 300, "-5 \\0.example"],
+)
+async def test_a_record_that_makes_no_sense(straight, record):
+    names = {DOMAIN: {"MX": [record]}, "mx1.customer.example": {"A": ["10.0.0.1"]}}
+    direct = straight(25, Zone(names))
+    sent = await direct.send(job(), Progress())
+    assert [outcome.result for outcome in sent.outcomes] == ["failed"]
+
+
 # --- MTA-STS -----------------------------------------------------------------------------------
 
 
