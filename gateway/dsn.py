@@ -216,7 +216,7 @@ def _what_follows(
     if action == "delayed":
         until = f" until {format_datetime(retry_until)}" if retry_until else ""
         return (
-            "mailbox behind this address cannot be reached at the moment.",
+            "mailbox behind this address has not taken it so far.",
             f"We go on trying{until}. You need not send your message again.",
             *(("", f"If it cannot wait, please call us: {sheet.phone}") if sheet.phone else ()),
         )

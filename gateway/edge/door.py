@@ -31,6 +31,10 @@ MakeSession = Callable[[str], asyncio.BaseProtocol]
 """The session with a client of this address."""
 
 
+class Gone(Exception):  # noqa: N818 - nobody errs
+    """A balancer looked whether we are there, and said nothing."""
+
+
 class Door:
     """`proxies`: clients of these networks are balancers, who must say whom they speak for."""
 
@@ -92,6 +96,8 @@ class Door:
             client = await self._client(connection, peer)
             await self._begin(connection, client)
             inside = True
+        except Gone:
+            pass
         except (EOFError, Malformed, TimeoutError):
             self._service.journal.turned_away(Session(peer), BAD_PROXY, "proxy")
         except OSError:  # TLS errors are among them
@@ -108,14 +114,17 @@ class Door:
         if not any(address in network for network in self._proxies):
             return peer
         loop = asyncio.get_running_loop()
+        heard = False
 
         async def read(octets: int) -> bytes:
+            nonlocal heard
             found = b""
             while len(found) < octets:
                 more = await loop.sock_recv(connection, octets - len(found))
                 if not more:
-                    raise EOFError
+                    raise EOFError if heard else Gone
                 found += more
+                heard = True
             return found
 
         async with asyncio.timeout(HEADER_SECONDS):

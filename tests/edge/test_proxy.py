@@ -156,6 +156,15 @@ async def test_without_its_header_a_balancer_is_hung_up_on(open_house, octets):
     assert house.arrivals == []
 
 
+async def test_a_balancer_that_only_looks_is_no_news(open_house):
+    """Its health check: every other second, for ever."""
+    house = await open_house(proxy_from=BALANCERS)
+    client = await house.client()
+    client.writer.write_eof()
+    assert await client.ended()
+    assert house.refusals() == []
+
+
 async def test_a_silent_balancer_is_hung_up_on(open_house, monkeypatch):
     monkeypatch.setattr(door, "HEADER_SECONDS", 0.05)
     house = await open_house(proxy_from=BALANCERS)
