@@ -14,6 +14,9 @@ from gateway.edge.transport import Transport
 from gateway.settings import NextHop
 from gateway.store import Job
 
+POLITE = 3
+"""Connections at a time to the mail servers of one foreign domain."""
+
 
 class Lane:
     """Letters wait here only for a free connection: few, and in no other lane's way."""
@@ -47,7 +50,9 @@ class Lane:
 
     @property
     def connections(self) -> int:
-        return self._hop.connections if self._hop else 1
+        if self._hop is None:
+            return 1
+        return min(self._hop.connections, POLITE) if self.domain else self._hop.connections
 
     @property
     def idle(self) -> bool:

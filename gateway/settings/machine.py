@@ -159,7 +159,7 @@ class NextHop(Value):
     private: tuple[Network, ...] = ()
     """With `mx:` the only loopback and private networks that a domain's DNS may lead us to."""
     connections: Count = Field(10, ge=1)
-    """At most so many connections at a time from each worker."""
+    """At most so many at a time from each worker; with `mx:` to one domain, and three at most."""
     timeout: Duration = timedelta(minutes=5)
     """For each step of the dialogue."""
 

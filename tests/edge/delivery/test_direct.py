@@ -394,6 +394,23 @@ async def test_a_domain_that_hangs_stops_no_other(bench, hops, unused_tcp_port):
     assert not bench.told_of("alert")
 
 
+async def test_a_foreign_domain_sees_few_connections_of_ours(bench, hops, unused_tcp_port):
+    gate = asyncio.Event()
+
+    async def wait(*_: Any) -> None:
+        await gate.wait()
+
+    busy = await hops.start(host="127.0.0.6", port=unused_tcp_port, on_data=wait)
+    bench.add_hop("outbound", f"mx:{unused_tcp_port}", mta_sts=False, private=("127.0.0.0/8",))
+    for _ in range(12):
+        await bench.keep_own("outbound", "notice", "x@busy.example")
+    async with bench.running(resolver=Zone({"busy.example": {"A": ["127.0.0.6"]}})):
+        await busy.wait_for(lambda: busy.commands.count("DATA") == 3)
+        gate.set()
+        await bench.until("delivery", 12, outcome="relayed")
+    assert busy.sessions == 3
+
+
 async def test_a_domain_out_of_order_is_nobodys_alert(bench, unused_tcp_port):
     resolver = Zone({"dead.example": {"A": ["127.0.0.7"]}})
     bench.add_hop(
