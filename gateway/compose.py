@@ -32,7 +32,7 @@ AUTOMATIC = frozenset({"null_sender", "auto_submitted", "auto_reply", "bounce"})
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The acknowledgement of one group, worded with and without the promised time."""
+    """The acknowledgement of one group, and without the time if it promises one."""
 
     text: Text
     late: Text | None
@@ -109,12 +109,14 @@ class Composer:
             reference=message.arrival.queue_id,
         )
         tone = group.decision.tone
-        text, late = (
-            self._templates.write(
-                site, found.template, each, tone=tone, is_open=is_open, language=language
+
+        def write(words: Words) -> Text | None:
+            return self._templates.write(
+                site, found.template, words, tone=tone, is_open=is_open, language=language
             )
-            for each in (words, replace(words, promise=None))
-        )
+
+        text = write(words)
+        late = write(replace(words, promise=None)) if words.promise else None
         if text is None:
             silent = Acknowledgement(reason="policy", reasons=("policy",))
             return replace(group, acknowledgement=silent), None
