@@ -10,6 +10,7 @@ from gateway.learning.scorer import Scorer, Scores
 TONES = ("irate", "upset", "neutral", "pleased")
 SHORT, LONG = 20, 40
 """Up to so many words, the subject's included, are a short text; from so many on it is a letter."""
+SHORT_HEADS = {"tone_short", "mood_short", "anger_short"}
 BARE = 3
 """So many times as much of a text without a subject and in one line: a comment, hardly a letter."""
 URGENT, CALL, REFUSED = 0.5, 0.4, 0.5
@@ -54,7 +55,7 @@ def reasons(scorer: Scorer, scores: Scores, tone: str) -> list[str]:
 
 def _letter(scores: Scores) -> float:
     """How much a text is read as a letter: a line or two are read by the head of short texts."""
-    if "tone_short" not in scores.heads:
+    if not scores.heads.keys() >= SHORT_HEADS:
         return 1.0
     words = scores.words / (BARE if "\n" not in scores.input.tone.strip() else 1)
     return min(max((words - SHORT) / (LONG - SHORT), 0.0), 1.0)
@@ -63,9 +64,18 @@ def _letter(scores: Scores) -> float:
 def _tones(scores: Scores) -> dict[str, float]:
     share = _letter(scores)
     long = scores.softmax("tone")
-    short = scores.softmax("tone_short") if share < 1 else long
+    short = _short(scores) if share < 1 else long
     mixed = (share * one + (1 - share) * other for one, other in zip(long, short, strict=True))
     return dict(zip(TONES, mixed, strict=True))
+
+
+def _short(scores: Scores) -> tuple[float, ...]:
+    """The mean of what was told at once and in two steps: how negative, and then how angry."""
+    negative, neutral, pleased = scores.softmax("mood_short")
+    anger = scores.sigmoid("anger_short")
+    steps = (negative * anger, negative * (1 - anger), neutral, pleased)
+    at_once = scores.softmax("tone_short")
+    return tuple((one + other) / 2 for one, other in zip(at_once, steps, strict=True))
 
 
 def _wish(

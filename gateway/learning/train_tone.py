@@ -2,7 +2,8 @@
 
 Each head answers one question over the same rows. Our letters are what the product reads, and they
 alone teach the heads that read letters: public texts made those worse in every trial. Public texts
-are short and about anything; a head of their own reads texts of a line or two.
+are short and about anything; heads of their own read texts of a line or two: one of the four tones,
+and beside it mood and anger, which also learn from texts that are only known to be negative.
 
 Who is irate should be phoned. Of the upset some have cause (*cause*), of the others those who ask
 for it (*wish*), so that P(call) = P(irate) + P(upset) P(cause) + P(neutral or pleased) P(wish).
@@ -28,6 +29,8 @@ from gateway.learning.linear import Array, Linear
 from gateway.learning.matrix import Progress, scales, silent
 
 TONES = ("irate", "upset", "neutral", "pleased")
+MOODS = ("negative", "neutral", "pleased")
+MOOD_OF = {"irate": 0, "upset": 0, "negative": 0, "neutral": 1, "pleased": 2}
 ASKED = ("no", "yes", "refused")
 LANGUAGES = ("de", "en", "es", "fr", "it", "nl", "pt")
 
@@ -65,12 +68,22 @@ class Question:
     """Whether every answer counts as much as any other, however rare."""
     rare: float = 0.0
     """How much more words count the fewer texts they stand in: a power of the logarithm."""
+    counts: tuple[float, ...] = ()
+    """How much each answer counts beside the others; empty: all the same."""
 
 
 def _tone(sample: Sample) -> int | None:
     if machine(sample):
         return TONES.index("neutral")
     return TONES.index(sample.label) if sample.label in TONES else None
+
+
+def _mood(sample: Sample) -> int | None:
+    return MOOD_OF.get(sample.label, 1 if machine(sample) else None)
+
+
+def _anger(sample: Sample) -> int | None:
+    return {"irate": 1, "upset": 0}.get(sample.label)
 
 
 def _urgent(sample: Sample) -> int | None:
@@ -103,6 +116,7 @@ def machine(sample: Sample) -> bool:
     return sample.label == "spam"
 
 
+_SHORT = Scales(1.0, 0.3, 0.1, 0.2)
 _WORDY = Scales(words=1.5, style=0.3)
 QUESTIONS = (
     Question("tone", TONES, _tone, 8.0, scales=_WORDY, rare=0.3),
@@ -110,7 +124,9 @@ QUESTIONS = (
     Question("cause", ("yes",), _cause, 3.0, scales=Scales(0.7, 0.3, 0.02, 0.5), balanced=False),
     Question("wish", ("yes",), _wish, 5.0, balanced=False),
     Question("refused", ("yes",), _refused, 5.0, scales=Scales(1.0, 0.5, 0.2, 0.2)),
-    Question("tone_short", TONES, _tone, 1.0, 0.1, Scales(1.0, 0.3, 0.1, 0.2), rare=1.0),
+    Question("tone_short", TONES, _tone, 1.0, 0.1, _SHORT, rare=1.0),
+    Question("mood_short", MOODS, _mood, 1.0, 0.1, _SHORT, rare=1.0, counts=(2.0, 1.0, 1.0)),
+    Question("anger_short", ("irate",), _anger, 1.0, 0.1, _SHORT, rare=1.0),
 )
 """A refusal is one phrase in a whole letter: pairs such as 'not' and 'ring' carry it."""
 
@@ -177,10 +193,14 @@ def lesson(question: Question, samples: Sequence[Sample], rows: sparse.csr_matri
         return None
     sources = [samples[n].source for n in chosen.tolist()]
     weights = _weights(question, told, sources, own[chosen], spam[chosen])
+    if question.balanced:
+        weights = linear.balance(told, weights)
+    if question.counts:
+        weights = weights * np.array(question.counts)[told]
     return Lesson(
         rows=rows[chosen],
         answers=told,
-        weights=linear.balance(told, weights) if question.balanced else weights,
+        weights=weights,
         own=own[chosen],
         folds=np.array([_fold(samples[n]) for n in chosen.tolist()]),
     )

@@ -20,6 +20,8 @@ def judged(
     """A text that sounds like `tone`, for sure; heads that are not named say no, for sure."""
     tones = np.array([SURE if one == tone else 0.0 for one in TONES], np.float32)
     heads = {"tone": tones, "tone_short": tones[::-1]}
+    heads["mood_short"] = np.array([-SURE, -SURE, SURE], np.float32)
+    heads["anger_short"] = np.array([0.0], np.float32)
     for head in ("urgent", "cause", "wish", "refused"):
         heads[head] = np.array([logits.get(head, -SURE)], np.float32)
     return judge(Scores(read_input(message_of_text(subject, "text")), heads, words), {})
