@@ -20,8 +20,10 @@ _log = logging.getLogger("gateway")
 
 
 def log_sink(event: str, facts: Mapping[str, JSON]) -> None:
-    """Hand an event to the standard log; `edge/logs.py` formats it."""
-    level = logging.WARNING if event in ("trouble", "alert") else logging.INFO
+    """Hand an event to the standard log; `edge/logs.py` formats it. A fault is there already."""
+    if event == "trouble":
+        return
+    level = logging.WARNING if event == "alert" else logging.INFO
     _log.log(level, event, extra={"facts": facts})
 
 
@@ -85,9 +87,7 @@ class Journal:
     def trouble(self, where: str, error: BaseException, id_: str = "") -> None:
         """A fault of ours or of a service we need; the traceback goes to the log only."""
         _log.warning("trouble", exc_info=error, extra={"facts": {"where": where, "id": id_}})
-        for sink in self._sinks:
-            if sink is not log_sink:
-                sink("trouble", {"where": where, "id": id_, "error": type(error).__name__})
+        self._tell("trouble", where=where, id=id_, error=type(error).__name__)
 
     def alert(self, what: str, **facts: JSON) -> None:
         """Something a person should look at soon."""

@@ -19,7 +19,7 @@ from gateway.cli.common import NOT_WELL, config_option, config_path, read_config
 from gateway.configuration import Loaded, load
 from gateway.edge import collector
 from gateway.edge.clock import now
-from gateway.edge.logs import set_up
+from gateway.edge.logs import Lines, set_up
 from gateway.edge.pulse import Pulse
 from gateway.edge.share import worker_count
 from gateway.edge.slots import Slots, WorkerSlots
@@ -44,8 +44,8 @@ DRAIN = 30.0
 def command(config: str | None) -> None:
     """Serve until SIGTERM. SIGHUP reads configuration, templates, models and certificates anew."""
     settings, warnings, digest = checked_or_exit(config)
-    set_up(settings.log)
-    tell(warnings, Journal())
+    sink = set_up(settings.log)
+    tell(warnings, Journal([sink]))
     workers = worker_count(settings.workers)
     folder = state_folder(settings)
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,10 +54,10 @@ def command(config: str | None) -> None:
 
     def worker(index: int) -> int:
         watch = Watch(slots, slots.of(index), pulse, index)
-        served = Served(settings, config_path(config), digest)
+        served = Served(settings, config_path(config), digest, sink)
         return run_worker(served, watch, workers=workers)
 
-    raise SystemExit(supervise(workers, worker, journal=Journal(), slots=slots, pulse=pulse))
+    raise SystemExit(supervise(workers, worker, journal=Journal([sink]), slots=slots, pulse=pulse))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,8 @@ class Served:
     settings: Settings
     path: Path
     digest: str
+    sink: Lines
+    """Where its journal goes."""
 
 
 def checked_or_exit(config: str | None) -> tuple[Settings, Sequence[Problem], str]:
@@ -132,7 +134,7 @@ def run_worker(served: Served, watch: Watch, *, workers: int) -> int:
 
 
 async def serve(begin: Served, watch: Watch, *, workers: int) -> int:
-    journal = Journal(addresses=begin.settings.log.addresses)
+    journal = Journal([begin.sink], addresses=begin.settings.log.addresses)
     served = Gateway(
         begin.settings, journal, suspects=watch, configuration=begin.digest, workers=workers
     )
@@ -157,6 +159,7 @@ async def serve(begin: Served, watch: Watch, *, workers: int) -> int:
     reloading.cancel()
     await served.drain(DRAIN)
     beating.cancel()
+    begin.sink.flush()
     return 0
 
 
