@@ -435,7 +435,7 @@ async def test_an_end_after_the_final_dot_is_unknown_and_not_repeated(hops, conn
         return "451 never sent"
 
     hop = await hops.start()
-    client = connect(hop.address, timeout=0.3)
+    client = connect(hop.address, timeout=1 if what == "hang" else 10)
     if kept:
         await client.send(job())
     hop.on_data = misbehave
