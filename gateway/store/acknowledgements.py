@@ -6,14 +6,15 @@ Taken inside keep's transaction, so that two copies that arrive together cannot 
 # ruff: noqa: S608 - only names of our own and question marks are put into statements
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from gateway.plan import Claim
 from gateway.settings import Acknowledgements, Rate
 from gateway.store.notes import alert, note
-from gateway.store.sql import Connection, Transaction, moment, safe, span
+from gateway.store.sql import Connection, Question, Transaction, abreast, moment, safe, span
 
 EVERYTHING = "*"
 """The breaker for all sites."""
@@ -91,50 +92,57 @@ def _be_alone(tx: Transaction) -> None:
 
 
 def _refusal(db: Connection, claim: Claim, now: int, limits: Limits) -> str:
-    if db.execute(
-        "SELECT 1 FROM acknowledgements WHERE contact = ? AND site = ? AND conversation = ?",
-        _key(claim),
-    ).fetchone():
+    taken, had_one, paused = abreast(
+        _found(
+            db,
+            "SELECT 1 FROM acknowledgements WHERE contact = ? AND site = ? AND conversation = ?",
+            _key(claim),
+        ),
+        _found(
+            db,
+            "SELECT 1 FROM acknowledgements WHERE contact = ? AND site = ? AND at > ? LIMIT 1",
+            (claim.contact, claim.site, now - limits.per_author),
+        ),
+        silenced(db, now),
+    )
+    if taken:
         return "conversation"
-    if db.execute(
-        "SELECT 1 FROM acknowledgements WHERE contact = ? AND site = ? AND at > ?",
-        (claim.contact, claim.site, now - limits.per_author),
-    ).fetchone():
+    if had_one:
         return "rate: the author had one"
-    if silenced(db, now) & {claim.site, EVERYTHING}:
-        return "rate: paused"
-    return ""
+    return "rate: paused" if paused & {claim.site, EVERYTHING} else ""
+
+
+def _found(db: Connection, sql: str, values: Sequence[Any]) -> Question[bool]:
+    rows = yield db.execute(sql, values)
+    return rows.fetchone() is not None
 
 
 def _too_many(tx: Transaction, claim: Claim, queue_id: str, now: int, limits: Limits) -> str:
     """The limits for many together; passing some of them opens the breaker."""
     db = tx.db
-    count, period = limits.per_domain
-    if not claim.large_provider and _used(db, "domain", _domain(claim), now - period) >= count:
+    of_domain, of_site, in_all = abreast(
+        _used_up(db, "domain = ?", (_domain(claim),), now, limits.per_domain),
+        _used_up(db, "site = ?", (claim.site,), now, limits.per_site),
+        _used_up(db, "1 = 1", (), now, limits.in_all),
+    )
+    if of_domain and not claim.large_provider:
         return "rate: the domain had enough"
-    count, period = limits.per_site
-    if _used(db, "site", claim.site, now - period) >= count:
+    if of_site:
         return _trip(tx, claim.site, queue_id, now, limits)
-    count, period = limits.in_all
-    if _used_in_all(db, now - period, count) >= count:
-        return _trip(tx, EVERYTHING, queue_id, now, limits)
-    return ""
+    return _trip(tx, EVERYTHING, queue_id, now, limits) if in_all else ""
 
 
-def _used(db: Connection, column: str, value: str, since: int) -> int:
-    row = db.execute(
-        f"SELECT count(*) FROM acknowledgements WHERE {column} = ? AND at > ?",
-        (value, since),
-    ).fetchone()
-    return int(row[0])
-
-
-def _used_in_all(db: Connection, since: int, most: int) -> int:
-    row = db.execute(
-        "SELECT count(*) FROM (SELECT 1 FROM acknowledgements WHERE at > ? LIMIT ?) AS latest",
-        (since, most),
-    ).fetchone()
-    return int(row[0])
+def _used_up(
+    db: Connection, which: str, values: Sequence[Any], now: int, limit: tuple[int, int]
+) -> Question[bool]:
+    """Whether so many were taken in the period already; no more than that are counted."""
+    count, period = limit
+    rows = yield db.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM acknowledgements "
+        f"WHERE {which} AND at > ? LIMIT ?) AS latest",
+        (*values, now - period, count),
+    )
+    return bool(rows.fetchone()[0] >= count)
 
 
 def _trip(tx: Transaction, scope: str, queue_id: str, now: int, limits: Limits) -> str:
@@ -152,22 +160,19 @@ def _trip(tx: Transaction, scope: str, queue_id: str, now: int, limits: Limits) 
 # --- what recall asks --------------------------------------------------------------------------
 
 
-def silenced(db: Connection, now: int) -> frozenset[str]:
-    rows = db.execute("SELECT scope FROM breakers WHERE until > ?", (now,))
+def silenced(db: Connection, now: int) -> Question[frozenset[str]]:
+    rows = yield db.execute("SELECT scope FROM breakers WHERE until > ?", (now,))
     return frozenset(scope for (scope,) in rows)
 
 
-def last_by_site(db: Connection, contact: str, since: int) -> Mapping[str, datetime]:
-    rows = db.execute(
+def last_by_site(db: Connection, contact: str, since: int) -> Question[Mapping[str, datetime]]:
+    rows = yield db.execute(
         "SELECT site, max(at) FROM acknowledgements WHERE contact = ? AND at > ? GROUP BY site",
         (contact, since),
     )
     return {site: moment(at) for site, at in rows}
 
 
-def conversation_acknowledged(db: Connection, conversation: str) -> bool:
-    return bool(conversation) and bool(
-        db.execute(
-            "SELECT 1 FROM acknowledgements WHERE conversation = ? LIMIT 1", (conversation,)
-        ).fetchone()
-    )
+def conversation_acknowledged(db: Connection, conversation: str) -> Question[bool]:
+    sql = "SELECT 1 FROM acknowledgements WHERE conversation = ? LIMIT 1"
+    return (yield from _found(db, sql, (conversation,))) if conversation else False

@@ -15,6 +15,7 @@ from gateway.plan import Call
 from gateway.store.notes import note
 from gateway.store.sql import (
     Connection,
+    Question,
     Transaction,
     micros,
     moment,
@@ -116,8 +117,8 @@ def close_call(tx: Transaction, id_: str, outcome: str, who: str, now: int) -> b
 # --- what recall and the commands ask ----------------------------------------------------------
 
 
-def open_calls(db: Connection, contact: str) -> Mapping[str, str]:
-    rows = db.execute(
+def open_calls(db: Connection, contact: str) -> Question[Mapping[str, str]]:
+    rows = yield db.execute(
         "SELECT site, proven, id FROM calls WHERE contact = ? AND state = 'open'", (contact,)
     )
     return {site if proven else site + UNPROVEN: id_ for site, proven, id_ in rows}
@@ -125,14 +126,16 @@ def open_calls(db: Connection, contact: str) -> Mapping[str, str]:
 
 def carded(
     db: Connection, sites: Collection[str] | None, now: int, periods: Mapping[str, int]
-) -> Mapping[str, int]:
+) -> Question[Mapping[str, int]]:
     """Cards sent within each site's period; those of unproven authors count again under their key.
 
     `sites` are those that matter; None is all of them.
     """
     found: dict[str, int] = {}
-    for site in _sites(db, now, periods) if sites is None else sites:
-        rows = db.execute(
+    if sites is None:
+        sites = yield from _sites(db, now, periods)
+    for site in sites:
+        rows = yield db.execute(
             "SELECT proven, count(*) FROM calls WHERE site = ? AND opened > ? "
             "AND over_budget = 0 GROUP BY proven",
             (site, now - periods.get(site, DAY)),
@@ -144,9 +147,9 @@ def carded(
     return found
 
 
-def _sites(db: Connection, now: int, periods: Mapping[str, int]) -> list[str]:
+def _sites(db: Connection, now: int, periods: Mapping[str, int]) -> Question[list[str]]:
     longest = max(periods.values(), default=DAY)
-    rows = db.execute("SELECT DISTINCT site FROM calls WHERE opened > ?", (now - longest,))
+    rows = yield db.execute("SELECT DISTINCT site FROM calls WHERE opened > ?", (now - longest,))
     return [site for (site,) in rows]
 
 

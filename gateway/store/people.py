@@ -6,13 +6,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from gateway.message import Message
 from gateway.plan import Contact, History, Letter, Memory
 from gateway.store.acknowledgements import conversation_acknowledged, last_by_site, silenced
 from gateway.store.calls import carded, open_calls
 from gateway.store.keeping import own_message_id
-from gateway.store.sql import Connection, Transaction, marks, micros, moment_or_none, safe, span
+from gateway.store.sql import (
+    Connection,
+    Question,
+    Transaction,
+    abreast,
+    marks,
+    micros,
+    moment_or_none,
+    safe,
+    span,
+)
 
 WEEK, MONTH = span(timedelta(days=7)), span(timedelta(days=30))
 MOST_LETTERS = 1000
@@ -45,53 +56,68 @@ def recall(db: Connection, message: Message, now: datetime, terms: Terms) -> His
     author = message.author
     contact = safe(author.contact) if author else ""
     time = micros(now)
-    thread = _thread(db, message, contact)
-    proven, unproven = _contacts(db, contact, time) if contact else (Contact(), Contact())
+    sites = terms.sites_of(message.arrival.envelope.recipients)
+    (thread, answered), carded_, paused, *person = abreast(
+        _conversation(db, message, contact),
+        carded(db, sites, time, terms.budgets),
+        silenced(db, time),
+        *(_person(db, contact, time, terms) if contact else ()),
+    )
+    contacts, last, open_, dead = person or ((Contact(), Contact()), {}, {}, False)
     return History(
-        proven=proven,
-        unproven=unproven,
+        proven=contacts[0],
+        unproven=contacts[1],
         conversation=thread.conversation,
         answers_us=thread.answers_us,
         copy=thread.copy,
-        acknowledged=last_by_site(db, contact, time - terms.per_author) if contact else {},
-        conversation_acknowledged=conversation_acknowledged(db, thread.conversation),
-        open_calls=open_calls(db, contact) if contact else {},
-        calls_carded=carded(
-            db, terms.sites_of(message.arrival.envelope.recipients), time, terms.budgets
-        ),
-        dead_address=bool(contact) and is_dead(db, contact, time - terms.dead_address),
-        silenced=silenced(db, time),
+        acknowledged=last,
+        conversation_acknowledged=answered,
+        open_calls=open_,
+        calls_carded=carded_,
+        dead_address=dead,
+        silenced=paused,
+    )
+
+
+def _person(db: Connection, contact: str, now: int, terms: Terms) -> tuple[Question[Any], ...]:
+    """What is asked of an author."""
+    return (
+        _contacts(db, contact, now),
+        last_by_site(db, contact, now - terms.per_author),
+        open_calls(db, contact),
+        _is_dead(db, contact, now - terms.dead_address),
     )
 
 
 # --- contacts ----------------------------------------------------------------------------------
 
 
-def _contacts(db: Connection, contact: str, now: int) -> tuple[Contact, Contact]:
+def _contacts(db: Connection, contact: str, now: int) -> Question[tuple[Contact, Contact]]:
     """The proven and the unproven one."""
-    known = db.execute(
+    rows = yield db.execute(
         "SELECT (SELECT 1 FROM contact_letters WHERE contact = ? AND proven = 1 LIMIT 1), "
         "(SELECT 1 FROM contact_letters WHERE contact = ? AND proven = 0 LIMIT 1)",
         (contact, contact),
-    ).fetchone()
-    return (
-        _contact(db, contact, 1, now) if known[0] else Contact(),
-        _contact(db, contact, 0, now) if known[1] else Contact(),
     )
+    known = rows.fetchone()
+    proven = (yield from _contact(db, contact, 1, now)) if known[0] else Contact()
+    unproven = (yield from _contact(db, contact, 0, now)) if known[1] else Contact()
+    return proven, unproven
 
 
-def _contact(db: Connection, contact: str, proven: int, now: int) -> Contact:
-    week, month, last_irate = db.execute(
+def _contact(db: Connection, contact: str, proven: int, now: int) -> Question[Contact]:
+    phones = db.execute(
+        "SELECT phone FROM contact_phones WHERE contact = ? AND proven = ? LIMIT ?",
+        (contact, proven, MOST_PHONES),
+    )
+    rows = yield db.execute(
         "SELECT coalesce(sum(CASE WHEN at >= ? THEN 1 ELSE 0 END), 0), count(*), "
         "(SELECT max(at) FROM contact_letters WHERE contact = ? AND proven = ? AND irate = 1) "
         "FROM (SELECT at FROM contact_letters WHERE contact = ? AND proven = ? AND at >= ? "
         "ORDER BY at DESC LIMIT ?) AS latest",
         (now - WEEK, contact, proven, contact, proven, now - MONTH, MOST_LETTERS),
-    ).fetchone()
-    phones = db.execute(
-        "SELECT phone FROM contact_phones WHERE contact = ? AND proven = ? LIMIT ?",
-        (contact, proven, MOST_PHONES),
     )
+    week, month, last_irate = rows.fetchone()
     return Contact(
         letters_7_days=int(week),
         letters_30_days=int(month),
@@ -173,17 +199,24 @@ class _Thread:
     copy: bool = False
 
 
-def _thread(db: Connection, message: Message, contact: str) -> _Thread:
+def _conversation(db: Connection, message: Message, contact: str) -> Question[tuple[_Thread, bool]]:
+    """Where this message belongs, and whether that was acknowledged."""
+    thread = yield from _thread(db, message, contact)
+    return thread, (yield from conversation_acknowledged(db, thread.conversation))
+
+
+def _thread(db: Connection, message: Message, contact: str) -> Question[_Thread]:
     """Where this message belongs: with its copy, else with what it answers, the latest first."""
     answered = (*message.in_reply_to, *reversed(message.references))[:MOST_REFERENCES]
     wanted = dict.fromkeys(safe(id_) for id_ in (message.message_id, *answered) if id_)
     if not wanted:
         return _Thread()
-    rows = db.execute(
+    asked = yield db.execute(
         "SELECT message_id, contact, conversation, ours FROM threads "
         f"WHERE message_id IN ({marks(len(wanted))}) LIMIT 200",
         tuple(wanted),
-    ).fetchall()
+    )
+    rows = asked.fetchall()
     if not rows:
         return _Thread()
     own_id = safe(message.message_id)
@@ -222,8 +255,8 @@ def record_dead_address(tx: Transaction, address: str, now: int, reply: str) -> 
     )
 
 
-def is_dead(db: Connection, address: str, since: int) -> bool:
-    row = db.execute(
+def _is_dead(db: Connection, address: str, since: int) -> Question[bool]:
+    rows = yield db.execute(
         "SELECT 1 FROM dead_addresses WHERE address = ? AND at > ?", (address, since)
-    ).fetchone()
-    return row is not None
+    )
+    return rows.fetchone() is not None

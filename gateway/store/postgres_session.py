@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import psycopg
@@ -118,9 +118,10 @@ class PostgresSession:
         self._shard = shard
         self._inner = first
         self._db: Connection | None = Connection(first) if first else None
-        self._pipeline: Any = None
-        self._begin = "BEGIN READ ONLY" if shard is None else "BEGIN"
-        self._isolation = " ISOLATION LEVEL READ COMMITTED"
+        self._entered: AbstractContextManager[psycopg.Pipeline] | None = None
+        self._pipeline: psycopg.Pipeline | None = None
+        level = "ISOLATION LEVEL READ COMMITTED"
+        self._begin = f"BEGIN {level} READ ONLY" if shard is None else f"BEGIN {level}"
 
     def begin(self) -> None:
         """Begin; a connection that broke while nothing was done is made anew."""
@@ -133,17 +134,20 @@ class PostgresSession:
                 return
         self._inner = self._door.connect()
         self._db = Connection(self._inner)
-        self._start()
+        try:
+            self._start()
+        except psycopg.Error:
+            self._drop()
+            raise
 
     def _start(self) -> None:
         assert self._inner is not None  # noqa: S101 - for the type checker
         if self._inner.closed:
             raise psycopg.OperationalError("the connection is closed")
+        self._entered = self._inner.pipeline()
+        self._pipeline = self._entered.__enter__()
         self._inner.execute(self._begin)
-        if self._shard is not None:
-            pipeline = self._inner.pipeline()
-            pipeline.__enter__()
-            self._pipeline = pipeline
+        self._pipeline.sync()  # a connection that broke is found out here
 
     def transaction(self) -> Transaction:
         assert self._db is not None  # noqa: S101 - for the type checker
@@ -178,15 +182,16 @@ class PostgresSession:
         if self._shard is not None:
             counts.write(self._db, sums.counts, self._shard)
             reports.write(self._db, sums.dmarc, self._shard)
+        ended = self._inner.execute("COMMIT")  # passed over if anything before it failed
         self._leave_pipeline()
-        said = self._inner.execute("COMMIT").statusmessage
+        said = ended.statusmessage
         if said != "COMMIT":  # PostgreSQL answers ROLLBACK where a statement had failed
             raise StoreError(f"PostgreSQL: the transaction was not committed but ended by {said}")
 
     def _leave_pipeline(self) -> None:
-        pipeline, self._pipeline = self._pipeline, None
-        if pipeline is not None:
-            pipeline.__exit__(None, None, None)
+        entered, self._entered, self._pipeline = self._entered, None, None
+        if entered is not None:
+            entered.__exit__(None, None, None)
 
     def roll_back(self) -> None:
         with suppress(psycopg.Error):
@@ -201,7 +206,9 @@ class PostgresSession:
 
     def _drop(self) -> None:
         """Never to be used again; the next transaction has another one."""
-        inner, self._inner, self._db, self._pipeline = self._inner, None, None, None
+        with suppress(psycopg.Error):
+            self._leave_pipeline()
+        inner, self._inner, self._db = self._inner, None, None
         if inner is not None:
             with suppress(psycopg.Error):
                 inner.close()
