@@ -32,6 +32,9 @@ class Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name == "run":
+            # Before anything large is loaded: it stays large for as long as the gateway runs.
+            import_module("gateway.edge.heap").return_large_blocks()
         module = import_module(f"gateway.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command

@@ -6,12 +6,15 @@ file, and each piece is dot-stuffed for SMTP or given LF line ends for a Maildir
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterable, Iterator
 
 from gateway.store import Job
 
 PIECE = 64 * 1024
 """Octets read, changed and written at a time."""
+RELEASED = 1 << 20
+"""Octets of a mapped file that are let go of at a time; a multiple of every page size."""
 
 _CRLF = b"\r\n"
 
@@ -46,6 +49,15 @@ def pieces(job: Job, length: int = PIECE) -> Iterator[bytes]:
     for start, end in _spans(job):
         for at in range(start, end, length):
             yield job.content[at : min(at + length, end)]
+            if isinstance(job.content, mmap.mmap):
+                _let_go(job.content, at, length)
+
+
+def _let_go(content: mmap.mmap, end: int, length: int) -> None:
+    """Have what lies before `end` no longer in our memory: it is on disk, and was sent."""
+    full = end // RELEASED * RELEASED
+    if full and full > end - length:
+        content.madvise(mmap.MADV_DONTNEED, full - RELEASED, RELEASED)
 
 
 def dot_stuffed(parts: Iterable[bytes]) -> Iterator[bytes]:

@@ -24,6 +24,9 @@ PIECE = 256 << 10
 IN_MEMORY = 1 << 20
 SHARE = 64 << 10
 """What every message holds of the budget from DATA on; most never need more."""
+SPOOLING = 5 * PIECE
+"""What a message holds while it goes to its file: a piece on its way there, and what has come since
+(`Incoming.limit` is twice a piece, and one more may be read before the client is held back)."""
 PATIENCE = 4
 """How many times the greatest size we swallow from a client before hanging up on it."""
 
@@ -49,6 +52,7 @@ class Content:
     async def add(self, piece: bytes, *, last: bool = False) -> None:
         """Take the next piece as sent. The first begins with the CRLF that ended DATA's line."""
         clean = self._unstuff(piece, last=last)
+        del piece  # while the disk is waited for, each octet is held once
         self._size += len(clean)
         if self._size > self._limit:
             self._refuse(TOO_LARGE)
@@ -57,9 +61,10 @@ class Content:
         if self.refusal:
             return
         self._pieces.append(clean)
+        del clean
         if self._file or self._size > IN_MEMORY:
             await self._write_out()
-        held = 2 * PIECE if self._file else max(self._size, SHARE)
+        held = SPOOLING if self._file else max(self._size, SHARE)
         if not self._lease.hold(self._size if last else held):
             self._refuse(NO_SPACE)
 
@@ -93,7 +98,7 @@ class Content:
 
     async def _write_out(self) -> None:
         """Move what is in memory to the file; a disk that stalls must not stall the loop."""
-        octets = b"".join(self._pieces)
+        octets = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         try:
             await asyncio.to_thread(self._write, octets)
@@ -137,14 +142,20 @@ async def receive(incoming: Incoming, content: Content, heard: Callable[[], None
     while (end := buffer.find(END, searched)) < 0:
         searched = max(0, len(buffer) - len(END) + 1)
         if len(buffer) >= PIECE:
-            piece = bytes(buffer[:searched])
-            del buffer[:searched]
-            searched = 0
-            await content.add(piece)
+            end, searched = searched, 0
+            await content.add(_cut(buffer, end))
             continue
         if not await incoming.more():
             raise Disconnected
         heard()
-    last = bytes(buffer[: end + 2])
-    del buffer[: end + len(END)]
+    last = _cut(buffer, end + 2)
+    del buffer[: len(END) - 2]
     await content.add(last, last=True)
+
+
+def _cut(buffer: bytearray, length: int) -> bytes:
+    """Take so many octets away from the beginning."""
+    with memoryview(buffer) as view:
+        octets = bytes(view[:length])
+    del buffer[:length]
+    return octets

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import mmap
 from datetime import UTC, datetime
+from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,3 +105,34 @@ def test_a_mapped_file_is_read_like_memory(tmp_path) -> None:
         here = job(path.read_bytes(), b"P: q\r\n", ((12, 18),))
         assert max(map(len, content.pieces(there))) <= content.PIECE
         assert b"".join(content.pieces(there)) == content.whole(here)
+
+
+MIB = 1 << 20
+
+
+def _resident(start: int) -> int:
+    """Octets of the mapping at this address that are in our memory (proc(5), smaps)."""
+    found = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if line.startswith(f"{start:08x}-"):
+            found = True
+        elif found and line.startswith("Rss:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no such mapping")
+
+
+@pytest.mark.parametrize("cut", [(), ((5, 9),)])
+def test_what_was_sent_of_a_file_is_let_go_of(tmp_path: Path, cut) -> None:
+    """Ten letters of 50 MB on their way must not be 500 MB."""
+    path = tmp_path / "large"
+    path.write_bytes(b"0123456789abcdef" * MIB)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as octets:
+        address = np.frombuffer(octets, dtype=np.uint8).ctypes.data
+        sent, most = bytearray(), 0
+        for piece in content.pieces(job(octets, cuts=cut)):
+            sent += piece
+            if len(sent) % MIB < len(piece):
+                most = max(most, _resident(address))
+        expected = path.read_bytes()
+        assert bytes(sent) == (expected[:5] + expected[9:] if cut else expected)
+        assert most < 6 * MIB
