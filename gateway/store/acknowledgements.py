@@ -14,7 +14,7 @@ from typing import Any
 from gateway.plan import Claim
 from gateway.settings import Acknowledgements, Rate
 from gateway.store.notes import alert, note
-from gateway.store.sql import Connection, Question, Transaction, abreast, moment, safe, span
+from gateway.store.sql import Answer, Connection, Transaction, moment, safe, span
 
 EVERYTHING = "*"
 """The breaker for all sites."""
@@ -92,57 +92,46 @@ def _be_alone(tx: Transaction) -> None:
 
 
 def _refusal(db: Connection, claim: Claim, now: int, limits: Limits) -> str:
-    taken, had_one, paused = abreast(
-        _found(
-            db,
-            "SELECT 1 FROM acknowledgements WHERE contact = ? AND site = ? AND conversation = ?",
-            _key(claim),
-        ),
-        _found(
-            db,
-            "SELECT 1 FROM acknowledgements WHERE contact = ? AND site = ? AND at > ? LIMIT 1",
-            (claim.contact, claim.site, now - limits.per_author),
-        ),
-        silenced(db, now),
+    taken = db.execute(
+        "SELECT 1 FROM acknowledgements WHERE contact = ? AND site = ? AND conversation = ?",
+        _key(claim),
     )
-    if taken:
+    had_one = db.execute(
+        "SELECT 1 FROM acknowledgements WHERE contact = ? AND site = ? AND at > ? LIMIT 1",
+        (claim.contact, claim.site, now - limits.per_author),
+    )
+    paused = silenced(db, now)
+    if taken.fetchone():
         return "conversation"
-    if had_one:
+    if had_one.fetchone():
         return "rate: the author had one"
-    return "rate: paused" if paused & {claim.site, EVERYTHING} else ""
-
-
-def _found(db: Connection, sql: str, values: Sequence[Any]) -> Question[bool]:
-    rows = yield db.execute(sql, values)
-    return rows.fetchone() is not None
+    return "rate: paused" if paused() & {claim.site, EVERYTHING} else ""
 
 
 def _too_many(tx: Transaction, claim: Claim, queue_id: str, now: int, limits: Limits) -> str:
     """The limits for many together; passing some of them opens the breaker."""
     db = tx.db
-    of_domain, of_site, in_all = abreast(
-        _used_up(db, "domain = ?", (_domain(claim),), now, limits.per_domain),
-        _used_up(db, "site = ?", (claim.site,), now, limits.per_site),
-        _used_up(db, "1 = 1", (), now, limits.in_all),
-    )
-    if of_domain and not claim.large_provider:
+    of_domain = _used_up(db, "domain = ?", (_domain(claim),), now, limits.per_domain)
+    of_site = _used_up(db, "site = ?", (claim.site,), now, limits.per_site)
+    in_all = _used_up(db, "1 = 1", (), now, limits.in_all)
+    if of_domain() and not claim.large_provider:
         return "rate: the domain had enough"
-    if of_site:
+    if of_site():
         return _trip(tx, claim.site, queue_id, now, limits)
-    return _trip(tx, EVERYTHING, queue_id, now, limits) if in_all else ""
+    return _trip(tx, EVERYTHING, queue_id, now, limits) if in_all() else ""
 
 
 def _used_up(
     db: Connection, which: str, values: Sequence[Any], now: int, limit: tuple[int, int]
-) -> Question[bool]:
+) -> Answer[bool]:
     """Whether so many were taken in the period already; no more than that are counted."""
     count, period = limit
-    rows = yield db.execute(
+    rows = db.execute(
         "SELECT count(*) FROM (SELECT 1 FROM acknowledgements "
         f"WHERE {which} AND at > ? LIMIT ?) AS latest",
         (*values, now - period, count),
     )
-    return bool(rows.fetchone()[0] >= count)
+    return lambda: bool(rows.fetchone()[0] >= count)
 
 
 def _trip(tx: Transaction, scope: str, queue_id: str, now: int, limits: Limits) -> str:
@@ -160,19 +149,23 @@ def _trip(tx: Transaction, scope: str, queue_id: str, now: int, limits: Limits) 
 # --- what recall asks --------------------------------------------------------------------------
 
 
-def silenced(db: Connection, now: int) -> Question[frozenset[str]]:
-    rows = yield db.execute("SELECT scope FROM breakers WHERE until > ?", (now,))
-    return frozenset(scope for (scope,) in rows)
+def silenced(db: Connection, now: int) -> Answer[frozenset[str]]:
+    rows = db.execute("SELECT scope FROM breakers WHERE until > ?", (now,))
+    return lambda: frozenset([scope for (scope,) in rows])
 
 
-def last_by_site(db: Connection, contact: str, since: int) -> Question[Mapping[str, datetime]]:
-    rows = yield db.execute(
+def last_by_site(db: Connection, contact: str, since: int) -> Answer[Mapping[str, datetime]]:
+    rows = db.execute(
         "SELECT site, max(at) FROM acknowledgements WHERE contact = ? AND at > ? GROUP BY site",
         (contact, since),
     )
-    return {site: moment(at) for site, at in rows}
+    return lambda: {site: moment(at) for site, at in rows}
 
 
-def conversation_acknowledged(db: Connection, conversation: str) -> Question[bool]:
-    sql = "SELECT 1 FROM acknowledgements WHERE conversation = ? LIMIT 1"
-    return (yield from _found(db, sql, (conversation,))) if conversation else False
+def conversation_acknowledged(db: Connection, conversation: str) -> Answer[bool]:
+    if not conversation:
+        return lambda: False
+    rows = db.execute(
+        "SELECT 1 FROM acknowledgements WHERE conversation = ? LIMIT 1", (conversation,)
+    )
+    return lambda: rows.fetchone() is not None

@@ -14,8 +14,8 @@ from typing import Any
 from gateway.plan import Call
 from gateway.store.notes import note
 from gateway.store.sql import (
+    Answer,
     Connection,
-    Question,
     Transaction,
     micros,
     moment,
@@ -117,39 +117,47 @@ def close_call(tx: Transaction, id_: str, outcome: str, who: str, now: int) -> b
 # --- what recall and the commands ask ----------------------------------------------------------
 
 
-def open_calls(db: Connection, contact: str) -> Question[Mapping[str, str]]:
-    rows = yield db.execute(
+def open_calls(db: Connection, contact: str) -> Answer[Mapping[str, str]]:
+    rows = db.execute(
         "SELECT site, proven, id FROM calls WHERE contact = ? AND state = 'open'", (contact,)
     )
-    return {site if proven else site + UNPROVEN: id_ for site, proven, id_ in rows}
+    return lambda: {site if proven else site + UNPROVEN: id_ for site, proven, id_ in rows}
 
 
 def carded(
     db: Connection, sites: Collection[str] | None, now: int, periods: Mapping[str, int]
-) -> Question[Mapping[str, int]]:
+) -> Answer[Mapping[str, int]]:
     """Cards sent within each site's period; those of unproven authors count again under their key.
 
     `sites` are those that matter; None is all of them.
     """
-    found: dict[str, int] = {}
-    if sites is None:
-        sites = yield from _sites(db, now, periods)
-    for site in sites:
-        rows = yield db.execute(
-            "SELECT proven, count(*) FROM calls WHERE site = ? AND opened > ? "
-            "AND over_budget = 0 GROUP BY proven",
-            (site, now - periods.get(site, DAY)),
+    asked = [
+        (
+            site,
+            db.execute(
+                "SELECT proven, count(*) FROM calls WHERE site = ? AND opened > ? "
+                "AND over_budget = 0 GROUP BY proven",
+                (site, now - periods.get(site, DAY)),
+            ),
         )
-        for proven, count in rows.fetchall():
-            found[site] = found.get(site, 0) + count
-            if not proven:
-                found[site + UNPROVEN] = count
-    return found
+        for site in (_sites(db, now, periods) if sites is None else sites)
+    ]
+
+    def answer() -> Mapping[str, int]:
+        found: dict[str, int] = {}
+        for site, rows in asked:
+            for proven, count in rows.fetchall():
+                found[site] = found.get(site, 0) + count
+                if not proven:
+                    found[site + UNPROVEN] = count
+        return found
+
+    return answer
 
 
-def _sites(db: Connection, now: int, periods: Mapping[str, int]) -> Question[list[str]]:
+def _sites(db: Connection, now: int, periods: Mapping[str, int]) -> list[str]:
     longest = max(periods.values(), default=DAY)
-    rows = yield db.execute("SELECT DISTINCT site FROM calls WHERE opened > ?", (now - longest,))
+    rows = db.execute("SELECT DISTINCT site FROM calls WHERE opened > ?", (now - longest,))
     return [site for (site,) in rows]
 
 

@@ -14,10 +14,9 @@ from gateway.store.acknowledgements import conversation_acknowledged, last_by_si
 from gateway.store.calls import carded, open_calls
 from gateway.store.keeping import own_message_id
 from gateway.store.sql import (
+    Answer,
     Connection,
-    Question,
     Transaction,
-    abreast,
     marks,
     micros,
     moment_or_none,
@@ -52,79 +51,94 @@ class Terms:
 
 
 def recall(db: Connection, message: Message, now: datetime, terms: Terms) -> History:
-    """Everything known of the one author and the conversation; a few indexed look-ups."""
+    """Everything known of the one author and the conversation: two rounds of indexed look-ups."""
     author = message.author
     contact = safe(author.contact) if author else ""
     time = micros(now)
-    sites = terms.sites_of(message.arrival.envelope.recipients)
-    (thread, answered), carded_, paused, *person = abreast(
-        _conversation(db, message, contact),
-        carded(db, sites, time, terms.budgets),
-        silenced(db, time),
-        *(_person(db, contact, time, terms) if contact else ()),
-    )
-    contacts, last, open_, dead = person or ((Contact(), Contact()), {}, {}, False)
+    asked = _thread(db, message, contact)
+    cards = carded(db, terms.sites_of(message.arrival.envelope.recipients), time, terms.budgets)
+    paused = silenced(db, time)
+    person = _person(db, contact, time, terms) if contact else None
+    thread = asked()
+    answered = conversation_acknowledged(db, thread.conversation)
+    proven, unproven = _contacts(db, contact, time, person)
     return History(
-        proven=contacts[0],
-        unproven=contacts[1],
+        proven=proven,
+        unproven=unproven,
         conversation=thread.conversation,
         answers_us=thread.answers_us,
         copy=thread.copy,
-        acknowledged=last,
-        conversation_acknowledged=answered,
-        open_calls=open_,
-        calls_carded=carded_,
-        dead_address=dead,
-        silenced=paused,
-    )
-
-
-def _person(db: Connection, contact: str, now: int, terms: Terms) -> tuple[Question[Any], ...]:
-    """What is asked of an author."""
-    return (
-        _contacts(db, contact, now),
-        last_by_site(db, contact, now - terms.per_author),
-        open_calls(db, contact),
-        _is_dead(db, contact, now - terms.dead_address),
+        acknowledged=person.acknowledged() if person else {},
+        conversation_acknowledged=answered(),
+        open_calls=person.open_calls() if person else {},
+        calls_carded=cards(),
+        dead_address=person is not None and person.dead(),
+        silenced=paused(),
     )
 
 
 # --- contacts ----------------------------------------------------------------------------------
 
 
-def _contacts(db: Connection, contact: str, now: int) -> Question[tuple[Contact, Contact]]:
-    """The proven and the unproven one."""
-    rows = yield db.execute(
+@dataclass(slots=True)
+class _Person:
+    """What was asked of an author in the first round."""
+
+    known: Answer[tuple[Any, Any]]
+    """Whether there are proven letters, and unproven ones."""
+    acknowledged: Answer[Mapping[str, datetime]]
+    open_calls: Answer[Mapping[str, str]]
+    dead: Answer[bool]
+
+
+def _person(db: Connection, contact: str, now: int, terms: Terms) -> _Person:
+    known = db.execute(
         "SELECT (SELECT 1 FROM contact_letters WHERE contact = ? AND proven = 1 LIMIT 1), "
         "(SELECT 1 FROM contact_letters WHERE contact = ? AND proven = 0 LIMIT 1)",
         (contact, contact),
     )
-    known = rows.fetchone()
-    proven = (yield from _contact(db, contact, 1, now)) if known[0] else Contact()
-    unproven = (yield from _contact(db, contact, 0, now)) if known[1] else Contact()
-    return proven, unproven
-
-
-def _contact(db: Connection, contact: str, proven: int, now: int) -> Question[Contact]:
-    phones = db.execute(
-        "SELECT phone FROM contact_phones WHERE contact = ? AND proven = ? LIMIT ?",
-        (contact, proven, MOST_PHONES),
+    return _Person(
+        known.fetchone,
+        last_by_site(db, contact, now - terms.per_author),
+        open_calls(db, contact),
+        _is_dead(db, contact, now - terms.dead_address),
     )
-    rows = yield db.execute(
+
+
+def _contacts(
+    db: Connection, contact: str, now: int, person: _Person | None
+) -> tuple[Contact, Contact]:
+    """The proven and the unproven one."""
+    proven, unproven = person.known() if person else (None, None)
+    first = _contact(db, contact, 1, now) if proven else Contact
+    second = _contact(db, contact, 0, now) if unproven else Contact
+    return first(), second()
+
+
+def _contact(db: Connection, contact: str, proven: int, now: int) -> Answer[Contact]:
+    rows = db.execute(
         "SELECT coalesce(sum(CASE WHEN at >= ? THEN 1 ELSE 0 END), 0), count(*), "
         "(SELECT max(at) FROM contact_letters WHERE contact = ? AND proven = ? AND irate = 1) "
         "FROM (SELECT at FROM contact_letters WHERE contact = ? AND proven = ? AND at >= ? "
         "ORDER BY at DESC LIMIT ?) AS latest",
         (now - WEEK, contact, proven, contact, proven, now - MONTH, MOST_LETTERS),
     )
-    week, month, last_irate = rows.fetchone()
-    return Contact(
-        letters_7_days=int(week),
-        letters_30_days=int(month),
-        last_irate=moment_or_none(last_irate),
-        phones=frozenset(phone for (phone,) in phones),
-        known=True,
+    phones = db.execute(
+        "SELECT phone FROM contact_phones WHERE contact = ? AND proven = ? LIMIT ?",
+        (contact, proven, MOST_PHONES),
     )
+
+    def answer() -> Contact:
+        week, month, last_irate = rows.fetchone()
+        return Contact(
+            letters_7_days=int(week),
+            letters_30_days=int(month),
+            last_irate=moment_or_none(last_irate),
+            phones=frozenset([phone for (phone,) in phones]),
+            known=True,
+        )
+
+    return answer
 
 
 def remember(tx: Transaction, memories: Sequence[Memory], queue_id: str, now: int) -> str:
@@ -199,27 +213,24 @@ class _Thread:
     copy: bool = False
 
 
-def _conversation(db: Connection, message: Message, contact: str) -> Question[tuple[_Thread, bool]]:
-    """Where this message belongs, and whether that was acknowledged."""
-    thread = yield from _thread(db, message, contact)
-    return thread, (yield from conversation_acknowledged(db, thread.conversation))
-
-
-def _thread(db: Connection, message: Message, contact: str) -> Question[_Thread]:
+def _thread(db: Connection, message: Message, contact: str) -> Answer[_Thread]:
     """Where this message belongs: with its copy, else with what it answers, the latest first."""
     answered = (*message.in_reply_to, *reversed(message.references))[:MOST_REFERENCES]
     wanted = dict.fromkeys(safe(id_) for id_ in (message.message_id, *answered) if id_)
     if not wanted:
-        return _Thread()
-    asked = yield db.execute(
+        return _Thread
+    rows = db.execute(
         "SELECT message_id, contact, conversation, ours FROM threads "
         f"WHERE message_id IN ({marks(len(wanted))}) LIMIT 200",
         tuple(wanted),
     )
-    rows = asked.fetchall()
+    own_id = safe(message.message_id)
+    return lambda: _belongs(rows.fetchall(), wanted, own_id, contact)
+
+
+def _belongs(rows: Sequence[Any], wanted: Mapping[str, None], own_id: str, contact: str) -> _Thread:
     if not rows:
         return _Thread()
-    own_id = safe(message.message_id)
     copies = [row for row in rows if own_id and row[0] == own_id and row[1] == contact]
     place = {id_: number for number, id_ in enumerate(wanted)}
     others = sorted((row for row in rows if row[0] != own_id), key=lambda row: place[row[0]])
@@ -255,8 +266,6 @@ def record_dead_address(tx: Transaction, address: str, now: int, reply: str) -> 
     )
 
 
-def _is_dead(db: Connection, address: str, since: int) -> Question[bool]:
-    rows = yield db.execute(
-        "SELECT 1 FROM dead_addresses WHERE address = ? AND at > ?", (address, since)
-    )
-    return rows.fetchone() is not None
+def _is_dead(db: Connection, address: str, since: int) -> Answer[bool]:
+    rows = db.execute("SELECT 1 FROM dead_addresses WHERE address = ? AND at > ?", (address, since))
+    return lambda: rows.fetchone() is not None

@@ -11,7 +11,7 @@ row first, and whoever looks for work passes over rows that others hold.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -35,28 +35,9 @@ class Connection(Protocol):
     def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Cursor: ...
 
 
-Question = Generator[Cursor, Cursor, T]
-"""What asks with `rows = yield db.execute(…)`, once or several times, and returns an answer."""
-
-
-def abreast(*questions: Question[Any]) -> list[Any]:
-    """Answer questions side by side: each has asked before the first reads its rows, so that all
-    of them together wait for the database once."""
-    answers: list[Any] = [None] * len(questions)
-    asked = list[tuple[int, Question[Any], Cursor]]()
-    for place, question in enumerate(questions):
-        try:
-            asked.append((place, question, next(question)))
-        except StopIteration as end:
-            answers[place] = end.value
-    while asked:
-        waiting, asked = asked, []
-        for place, question, rows in waiting:
-            try:
-                asked.append((place, question, question.send(rows)))
-            except StopIteration as end:
-                answers[place] = end.value
-    return answers
+Answer = Callable[[], T]
+"""What a question gives that was asked already: calling it waits for the rows and reads them. Who
+asks several questions before the first answer is read waits for the database once."""
 
 
 @dataclass(slots=True)

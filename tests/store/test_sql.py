@@ -2,48 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
-
-import pytest
-
 from gateway.store.postgres_text import definition, statement
-from gateway.store.sql import Question, abreast
-
-
-@pytest.fixture
-def db() -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(":memory:")) as db:
-        yield db
-
-
-def test_questions_are_asked_before_any_answer_is_read(db: sqlite3.Connection) -> None:
-    happened: list[str] = []
-
-    def question(name: str, rounds: int) -> Question[str]:
-        for number in range(rounds):
-            happened.append(f"{name} asks {number}")
-            rows = yield db.execute("SELECT 1")
-            happened.append(f"{name} reads {number}")
-            assert rows.fetchone() == (1,)
-        return name
-
-    assert abreast(question("a", 2), question("b", 0), question("c", 1)) == ["a", "b", "c"]
-    assert happened == [
-        "a asks 0", "c asks 0",
-        "a reads 0", "a asks 1", "c reads 0",
-        "a reads 1",
-    ]  # fmt: skip
-
-
-def test_a_question_that_fails_fails_them_all(db: sqlite3.Connection) -> None:
-    def broken() -> Question[int]:
-        yield db.execute("SELECT 1")
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        abreast(broken())
 
 
 def test_one_text_for_both() -> None:
