@@ -585,4 +585,11 @@ def test_text_is_kept_as_it_is(letter: Read) -> None:
 def test_no_boilerplate_is_overlooked_before_the_lines_are_read(line: str) -> None:
     line = line.strip()
     if phrases.DISCLAIMER.match(line) or phrases.BOILERPLATE.fullmatch(line):
-        assert phrases.may_hold_boilerplate(f"Hello,\n\xa0 {line}\n")
+        assert phrases.may_hold_boilerplate(f"Hello,\n{line}\n")
+
+
+@given(st.from_regex(phrases.CLOSING) | st.from_regex(phrases.PHONE_MADE))
+def test_no_sign_off_is_overlooked_before_the_lines_are_read(line: str) -> None:
+    line = " ".join(line.split())
+    if phrases.CLOSING.match(line) or phrases.PHONE_MADE.match(line):
+        assert phrases.sign_offs(f"Hello,\n\n{line}\n\nJane") >= {2}

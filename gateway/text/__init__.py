@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gateway.message import Message, once_per_message
 from gateway.text import language as languages
 from gateway.text import phrases, quotes
-from gateway.text.render import Link, Page, bare_marks, render
+from gateway.text.render import Link, Page, render, without_marks
 
 __all__ = ["Link", "Reading", "plain_letters", "read", "visible"]
 
@@ -55,7 +55,7 @@ def read(message: Message) -> Reading:
     if page.cut:
         unread.append("HTML (too deep or too large)")
     parts = quotes.sort(lines)
-    text = "\n".join(bare_marks(line) for line in lines).strip()
+    text = without_marks("\n".join(lines)).strip()
     if len(text) > TEXT_MAX:
         text = text[:TEXT_MAX]
         unread.append(f"text (over {TEXT_MAX // 1024} KB)")

@@ -99,7 +99,7 @@ PHONE_MADE = re.compile(
 )  # fmt: skip
 """What phones and programs sign with."""
 
-CLOSING = re.compile(
+_CLOSING = (
     r"[ ]?(?:"
     # English
     r"(?:(?:with )?(?:my |our )?(?:kind|best|warm|kindest|warmest|many|sincere)(?:est)? )?regards"
@@ -134,9 +134,9 @@ CLOSING = re.compile(
     r"|(?:met )?(?:vriendelijke|hartelijke|de beste|beste|lieve) groet(?:en|jes)?|groet(?:en|jes)?"
     r"|m\.?v\.?g\.?|hoogachtend|(?:alvast |hartelijk )?(?:bedankt|dank)(?: voor .{1,30}| alvast)?"
     r"|dank (?:u|je)(?: wel)?"
-    r")(?![\w'’-])",
-    re.IGNORECASE,
+    r")"
 )  # fmt: skip
+CLOSING = re.compile(_CLOSING + r"(?![\w'’-])", re.IGNORECASE)
 """The formula that closes a letter."""
 
 THANKS = re.compile(
@@ -234,20 +234,43 @@ BOILERPLATE = re.compile(
 )
 """A whole line that a form, a page or a mail program wrote."""
 
-_BOUNDED = re.compile(r"\.\{\d+,\d+\}")
-_ANY_BOILERPLATE: Any = re2.compile(
-    r"(?im)^[\s\pZ\x1c-\x1f\x85]*(?:"
-    + _BOUNDED.sub(".*", f"{DISCLAIMER.pattern}|{BOILERPLATE.pattern}")
-    + ")"
-)
+_COUNTED = re.compile(r"\{\d+,\d+\}")
+
+
+def _any_line(*patterns: str) -> Any:
+    """An RE2 pattern for text of stripped lines some of which may begin as one of the patterns.
+
+    It may match more: without counted repetitions it needs few states, and its word characters
+    are not Unicode's.
+    """
+    loose = _COUNTED.sub("*", "|".join(patterns)).replace(r"\w", r"\S")
+    return re2.compile(f"(?im)^(?:{loose})")
+
+
+_BOILERPLATE_LINE = _any_line(DISCLAIMER.pattern, BOILERPLATE.pattern)
+_SIGN_OFF_LINE = _any_line(_CLOSING, PHONE_MADE.pattern)
 
 
 def may_hold_boilerplate(text: str) -> bool:
     """Whether a line of a text may begin as DISCLAIMER or BOILERPLATE; 50 us saved where none does.
 
-    RE2 reads all alternatives in one pass; without counted repetitions it needs few states.
+    RE2 reads all alternatives in one pass.
     """
-    return _ANY_BOILERPLATE.search(text) is not None
+    return _BOILERPLATE_LINE.search(text) is not None
+
+
+def sign_offs(text: str) -> frozenset[int]:
+    """The numbers of the lines that may begin as CLOSING or PHONE_MADE.
+
+    10 us a letter, where trying both on each line took 30.
+    """
+    numbers = []
+    number = at = 0
+    for match in _SIGN_OFF_LINE.finditer(text):
+        number += text.count("\n", at, match.start())
+        at = match.start()
+        numbers.append(number)
+    return frozenset(numbers)
 
 
 STUB = re.compile(

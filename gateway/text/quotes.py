@@ -8,7 +8,7 @@ what is delivered is never cut. One pass over the lines, patterns only on short 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from gateway.text import phrases
@@ -23,6 +23,9 @@ SIGNATURE_LINES = 12
 
 _MARKED = frozenset((HISTORY, SIGNATURE, ATTRIBUTION, ">", " ", "\t"))
 """What a line with a mark or a quote prefix may begin with."""
+_RULE_SIGNS = "-_=~#"
+"""What a line may begin with that parts letters."""
+_EMPTY_LINES = re.compile(r"\n{3,}")
 _PREFIX = re.compile(r"[ \t]*(?:>[ \t]?)+")
 
 
@@ -41,11 +44,7 @@ def sort(lines: Sequence[str]) -> Parts:
     A letter without a word of the customer's own is its history (a letter passed on), without
     that its signature (a reply of contact data only), or all of it: something is always read.
     """
-    kinds = bytearray(len(lines))
-    _mark_quotes(lines, kinds)
-    _mark_history(lines, kinds)
-    _mark_boilerplate(lines, kinds)
-    _mark_signature(lines, kinds)
+    kinds = _kinds(lines)
     new = _gather(lines, kinds, OWN)
     quoted = _gather(lines, kinds, QUOTED) if QUOTED in kinds else ""
     signature = _gather(lines, kinds, SIGNED) if SIGNED in kinds else ""
@@ -54,17 +53,40 @@ def sort(lines: Sequence[str]) -> Parts:
     return Parts(new, quoted, signature)
 
 
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    """What the search for signatures looks at."""
+
+    lines: Sequence[str]
+    stripped: Sequence[str]
+    kinds: bytearray
+    sign_offs: Container[int]
+    """Numbers of the lines that may be a closing or a phone's own."""
+
+
+def _kinds(lines: Sequence[str]) -> bytearray:
+    """What each line is."""
+    kinds = bytearray(len(lines))
+    stripped = [line.strip() for line in lines]
+    text = "\n".join(stripped)
+    _mark_quotes(lines, kinds)
+    _mark_history(lines, kinds)
+    if phrases.may_hold_boilerplate(text):
+        _mark_boilerplate(stripped, kinds)
+    _mark_signature(_Letter(lines, stripped, kinds, phrases.sign_offs(text)))
+    return kinds
+
+
 def _gather(lines: Sequence[str], kinds: bytearray, kind: int) -> str:
     """The lines of one kind, without quote prefixes and marks, runs of empty lines made one."""
-    out: list[str] = []
-    last = ""
-    for line, own in zip(lines, kinds, strict=True):
-        if own == kind:
-            text = (bare(line) if line[:1] in _MARKED else line).rstrip()
-            if text or last:
-                out.append(text)
-            last = text
-    return "\n".join(out).strip()
+    text = "\n".join(
+        [
+            (bare(line) if line[:1] in _MARKED else line).rstrip()
+            for line, own in zip(lines, kinds, strict=True)
+            if own == kind
+        ]
+    )
+    return (_EMPTY_LINES.sub("\n\n", text) if "\n\n\n" in text else text).strip()
 
 
 def bare(line: str) -> str:
@@ -87,12 +109,7 @@ def _letter_within(quoted: str) -> str:
     ):
         start += 1
     rest = lines[start:]
-    kinds = bytearray(len(rest))
-    _mark_quotes(rest, kinds)
-    _mark_history(rest, kinds)
-    _mark_boilerplate(rest, kinds)
-    _mark_signature(rest, kinds)
-    return _gather(rest, kinds, OWN) or "\n".join(rest).strip()
+    return _gather(rest, _kinds(rest), OWN) or "\n".join(rest).strip()
 
 
 def _mark_quotes(lines: Sequence[str], kinds: bytearray) -> None:
@@ -114,7 +131,7 @@ def _mark_history(lines: Sequence[str], kinds: bytearray) -> None:
         if line[0] == HISTORY:
             return _rest_is_history(kinds, index)
         text = line.strip(" \t*\xa0\u202f\u200e")
-        if not text:
+        if not text or (":" not in text and text[0] not in _RULE_SIGNS):
             continue
         start = _attribution(lines, kinds, index, text)
         if start is not None:
@@ -132,7 +149,7 @@ def _rest_is_history(kinds: bytearray, start: int) -> None:
 
 
 def _begins_history(lines: Sequence[str], index: int, text: str) -> bool:
-    if text[0] in "-_=~#" or text[-1] == ":":
+    if text[0] in _RULE_SIGNS or text[-1] == ":":
         if phrases.SEPARATOR.fullmatch(text):
             return True
         if phrases.RULE.fullmatch(text):
@@ -202,10 +219,11 @@ def _quoted_next(lines: Sequence[str], kinds: bytearray, index: int) -> bool:
     return False
 
 
-def _mark_signature(lines: Sequence[str], kinds: bytearray) -> None:
+def _mark_signature(letter: _Letter) -> None:
     """The end of each stretch of own words that is a signature."""
+    kinds = letter.kinds
     start = 0
-    length = len(lines)
+    length = len(kinds)
     while start < length:
         if kinds[start] != OWN:
             start += 1
@@ -213,39 +231,39 @@ def _mark_signature(lines: Sequence[str], kinds: bytearray) -> None:
         end = start
         while end < length and kinds[end] in (OWN, SIGNED):
             end += 1
-        _sign_stretch(lines, kinds, start, end)
+        _sign_stretch(letter, start, end)
         start = end
 
 
-def _sign_stretch(lines: Sequence[str], kinds: bytearray, start: int, end: int) -> None:
+def _sign_stretch(letter: _Letter, start: int, end: int) -> None:
     below = 0
     letters = 0
     for index in range(end - 1, start - 1, -1):
-        text = lines[index].strip()
+        text = letter.stripped[index]
         if not text:
             continue
         if len(text) <= 100:
-            if text in ("--", "-- ", "—", "––") and below <= SIGNATURE_LINES * 3:
-                if lines[index].rstrip("\r") == "-- " or below <= SIGNATURE_LINES:
-                    _sign(lines, kinds, index, end)
+            if text in ("--", "—", "––") and below <= SIGNATURE_LINES * 3:
+                if letter.lines[index].rstrip("\r") == "-- " or below <= SIGNATURE_LINES:
+                    _sign(letter, index, end)
                     end, below, letters = index, 0, 0
                     continue
-            elif phrases.PHONE_MADE.match(text):
-                kinds[index] = SIGNED
+            elif index in letter.sign_offs and phrases.PHONE_MADE.match(text):
+                letter.kinds[index] = SIGNED
                 if below <= 1:
                     continue
             elif below <= SIGNATURE_LINES and letters <= 60 * (below + 1):
-                closing = phrases.CLOSING.match(text)
+                closing = phrases.CLOSING.match(text) if index in letter.sign_offs else None
                 if closing and _closes(text, closing):
-                    _sign(lines, kinds, index, end)
+                    _sign(letter, index, end)
                     if phrases.THANKS.match(text):
-                        kinds[index] = OWN
+                        letter.kinds[index] = OWN
                     return
         below += 1
         letters += len(text)
         if below > SIGNATURE_LINES * 3:
             return
-    _sign_contact_block(lines, kinds, start, end)
+    _sign_contact_block(letter, start, end)
 
 
 def _closes(text: str, closing: re.Match[str]) -> bool:
@@ -254,43 +272,41 @@ def _closes(text: str, closing: re.Match[str]) -> bool:
     return len(rest.split()) <= 4 and not rest.endswith("?") and not any(map(str.isdigit, rest))
 
 
-def _sign(lines: Sequence[str], kinds: bytearray, index: int, end: int) -> None:
+def _sign(letter: _Letter, index: int, end: int) -> None:
     """Mark a signature; a postscript below it is the customer's own."""
     for number in range(index, end):
-        if phrases.POSTSCRIPT.match(lines[number].strip()):
+        if phrases.POSTSCRIPT.match(letter.stripped[number]):
             return
-        kinds[number] = SIGNED
+        letter.kinds[number] = SIGNED
 
 
-def _sign_contact_block(lines: Sequence[str], kinds: bytearray, start: int, end: int) -> None:
+def _sign_contact_block(letter: _Letter, start: int, end: int) -> None:
     """A last paragraph of short lines, a name first and contact data below."""
+    stripped, kinds = letter.stripped, letter.kinds
     last = end - 1
-    while last >= start and (not lines[last].strip() or kinds[last] != OWN):
+    while last >= start and (not stripped[last] or kinds[last] != OWN):
         last -= 1
     first = last
-    while first > start and lines[first - 1].strip() and kinds[first - 1] == OWN:
+    while first > start and stripped[first - 1] and kinds[first - 1] == OWN:
         first -= 1
-    block = [lines[number].strip() for number in range(first, last + 1)]
+    block = stripped[first : last + 1]
     if first <= start or not 2 <= len(block) <= SIGNATURE_LINES or len(block[0]) > 50:
         return
     if max(map(len, block)) > 90 or any(_words(line) > 7 for line in block):
         return
     contacts = any(phrases.CONTACT.search(line) for line in block[1:])
     if contacts and phrases.NAME_LINE.fullmatch(block[0]):
-        _sign(lines, kinds, first, last + 1)
+        _sign(letter, first, last + 1)
 
 
 def _words(line: str) -> int:
     return sum(any(map(str.isalpha, piece)) for piece in line.split())
 
 
-def _mark_boilerplate(lines: Sequence[str], kinds: bytearray) -> None:
+def _mark_boilerplate(stripped: Sequence[str], kinds: bytearray) -> None:
     """Warnings of mail systems, disclaimers, list footers, remains of forms and pages."""
-    if not phrases.may_hold_boilerplate("\n".join(lines)):
-        return
     paragraph_dropped = False
-    for index, line in enumerate(lines):
-        text = line.strip()
+    for index, text in enumerate(stripped):
         if not text:
             paragraph_dropped = False
             continue

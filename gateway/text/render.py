@@ -297,6 +297,10 @@ class _Walk:
             lines.append("> " * self.quotes)
 
 
-def bare_marks(line: str) -> str:
-    """A line without the mark it may carry."""
-    return line[1:] if line[:1] in (HISTORY, SIGNATURE, ATTRIBUTION) and line else line
+_MARKS = (HISTORY, SIGNATURE, ATTRIBUTION)
+_MARK = re.compile("^[" + "".join(_MARKS) + "]", re.MULTILINE)
+
+
+def without_marks(text: str) -> str:
+    """Lines without the marks they may carry."""
+    return _MARK.sub("", text) if any(mark in text for mark in _MARKS) else text
