@@ -86,12 +86,12 @@ def visible(message: Message) -> tuple[list[str], Page]:
 def _plain_lines(plain: str) -> list[str]:
     if "\r" in plain:
         plain = plain.replace("\r\n", "\n").replace("\r", "\n")
-    if not plain.isascii():
-        plain = _PRIVATE.sub("", plain)
+    for sign in _PRIVATE:
+        plain = plain.replace(sign, "")
     return plain.split("\n")
 
 
-_PRIVATE = re.compile("[\ue000-\ue003]")
+_PRIVATE = "\ue000\ue001\ue002\ue003"
 
 
 def _is_stub(plain: str, page: Page) -> bool:
@@ -99,8 +99,10 @@ def _is_stub(plain: str, page: Page) -> bool:
     plain = plain.strip()
     if not plain:
         return True
+    if len(plain) > 600:
+        return False
     rendered = sum(map(len, page.lines))
-    if len(plain) > 600 or rendered < 20:
+    if rendered < 20:
         return False
     return rendered > 8 * len(plain) or bool(phrases.STUB.search(plain))
 
@@ -130,17 +132,22 @@ def plain_letters(text: str) -> str:
         return text
     if not unicodedata.is_normalized("NFKC", text):
         text = unicodedata.normalize("NFKC", text)
+    if not _SUSPICIOUS.search(text):
+        return text
     text = _INVISIBLE.sub("", text)
     return _WORD.sub(_latinised, text) if _FOREIGN.search(text) else text
 
 
-_INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
-    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff]"
+_UNSEEN = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff"
 )
+_GREEK_OR_CYRILLIC = "\u0370-\u03ff\u0400-\u04ff"
+_SUSPICIOUS = re.compile(f"[{_UNSEEN}{_GREEK_OR_CYRILLIC}]")
+_INVISIBLE = re.compile(f"[{_UNSEEN}]")
 _WORD = re.compile(r"[^\W\d_]{2,64}")
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
-_FOREIGN = re.compile(r"[\u0370-\u03ff\u0400-\u04ff]")
+_FOREIGN = re.compile(f"[{_GREEK_OR_CYRILLIC}]")
 _LOOK_ALIKE = str.maketrans(
     "аеорсухіјѕһԁɡԛԝАВЕКМНОРСТУХІЈЅαοερνικτυχωΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
     "aeopcyxijshdgqwABEKMHOPCTYXIJSaoepviktuxwABEZHIKMNOPTYX",

@@ -12,7 +12,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from gateway.text import phrases
-from gateway.text.render import ATTRIBUTION, HISTORY, SIGNATURE
+from gateway.text.render import ATTRIBUTION, HISTORY, SIGNATURE, may_be_marked
 
 OWN, QUOTED, SIGNED, DROPPED = 0, 1, 2, 3
 
@@ -20,12 +20,15 @@ LINE_MAX = 400
 """Longer lines are text: no pattern looks at them."""
 SIGNATURE_LINES = 12
 """A signature without a delimiter has at most so many lines."""
+SIGN_OFF_LINES = 60
+"""Last lines of a stretch that are searched for sign-offs in one go."""
 
 _MARKED = frozenset((HISTORY, SIGNATURE, ATTRIBUTION, ">", " ", "\t"))
 """What a line with a mark or a quote prefix may begin with."""
 _RULE_SIGNS = "-_=~#"
 """What a line may begin with that parts letters."""
-_EMPTY_LINES = re.compile(r"\n{3,}")
+_DELIMITERS = frozenset(("--", "—", "––"))
+"""Of a signature, stripped."""
 _PREFIX = re.compile(r"[ \t]*(?:>[ \t]?)+")
 
 
@@ -60,33 +63,42 @@ class _Letter:
     lines: Sequence[str]
     stripped: Sequence[str]
     kinds: bytearray
-    sign_offs: Container[int]
-    """Numbers of the lines that may be a closing or a phone's own."""
+
+    def sign_offs(self, start: int, end: int) -> Container[int]:
+        """Numbers of the lines that may be a closing or a phone's own."""
+        first = max(start, end - SIGN_OFF_LINES)
+        if end - first < 3:
+            return range(start, end)  # trying the patterns on one or two lines is cheaper
+        found = phrases.sign_offs("\n".join(self.stripped[first:end]))
+        return {*range(start, first), *(first + number for number in found)}
 
 
 def _kinds(lines: Sequence[str]) -> bytearray:
     """What each line is."""
     kinds = bytearray(len(lines))
     stripped = [line.strip() for line in lines]
-    text = "\n".join(stripped)
-    _mark_quotes(lines, kinds)
+    if _may_have_prefixes("\n".join(lines)):
+        _mark_quotes(lines, kinds)
     _mark_history(lines, kinds)
-    if phrases.may_hold_boilerplate(text):
+    if phrases.may_hold_boilerplate("\n".join(stripped)):
         _mark_boilerplate(stripped, kinds)
-    _mark_signature(_Letter(lines, stripped, kinds, phrases.sign_offs(text)))
+    _mark_signature(_Letter(lines, stripped, kinds))
     return kinds
 
 
 def _gather(lines: Sequence[str], kinds: bytearray, kind: int) -> str:
     """The lines of one kind, without quote prefixes and marks, runs of empty lines made one."""
-    text = "\n".join(
-        [
-            (bare(line) if line[:1] in _MARKED else line).rstrip()
-            for line, own in zip(lines, kinds, strict=True)
-            if own == kind
-        ]
-    )
-    return (_EMPTY_LINES.sub("\n\n", text) if "\n\n\n" in text else text).strip()
+    chosen = [line for line, own in zip(lines, kinds, strict=True) if own == kind]
+    if _may_have_prefixes("\n".join(chosen)):
+        chosen = [bare(line) if line[:1] in _MARKED else line for line in chosen]
+    text = "\n".join([line.rstrip() for line in chosen])
+    while "\n\n\n" in text:  # a third of them go each time
+        text = text.replace("\n\n\n", "\n\n")
+    return text.strip()
+
+
+def _may_have_prefixes(text: str) -> bool:
+    return ">" in text or may_be_marked(text)
 
 
 def bare(line: str) -> str:
@@ -236,24 +248,25 @@ def _mark_signature(letter: _Letter) -> None:
 
 
 def _sign_stretch(letter: _Letter, start: int, end: int) -> None:
+    sign_offs = letter.sign_offs(start, end)
     below = 0
     letters = 0
     for index in range(end - 1, start - 1, -1):
         text = letter.stripped[index]
         if not text:
             continue
-        if len(text) <= 100:
-            if text in ("--", "—", "––") and below <= SIGNATURE_LINES * 3:
-                if letter.lines[index].rstrip("\r") == "-- " or below <= SIGNATURE_LINES:
-                    _sign(letter, index, end)
-                    end, below, letters = index, 0, 0
-                    continue
-            elif index in letter.sign_offs and phrases.PHONE_MADE.match(text):
+        if text in _DELIMITERS and below <= SIGNATURE_LINES * 3:
+            if letter.lines[index].rstrip("\r") == "-- " or below <= SIGNATURE_LINES:
+                _sign(letter, index, end)
+                end, below, letters = index, 0, 0
+                continue
+        elif index in sign_offs and len(text) <= 100:
+            if phrases.PHONE_MADE.match(text):
                 letter.kinds[index] = SIGNED
                 if below <= 1:
                     continue
             elif below <= SIGNATURE_LINES and letters <= 60 * (below + 1):
-                closing = phrases.CLOSING.match(text) if index in letter.sign_offs else None
+                closing = phrases.CLOSING.match(text)
                 if closing and _closes(text, closing):
                     _sign(letter, index, end)
                     if phrases.THANKS.match(text):
