@@ -240,10 +240,10 @@ _COUNTED = re.compile(r"\{\d+,\d+\}")
 def _any_line(*patterns: str) -> Any:
     """An RE2 pattern for text of stripped lines some of which may begin as one of the patterns.
 
-    It may match more: without counted repetitions it needs few states, and its word characters
-    are not Unicode's.
+    It may match more: without counted repetitions it needs few states, and what RE2 takes for word
+    characters and digits is ASCII only.
     """
-    loose = _COUNTED.sub("*", "|".join(patterns)).replace(r"\w", r"\S")
+    loose = _COUNTED.sub("*", "|".join(patterns)).replace(r"\w", r"\S").replace(r"\d", r"\pN")
     return re2.compile(f"(?im)^(?:{loose})")
 
 
