@@ -82,6 +82,8 @@ class Composer:
     def word(self, message: Message, plan: Plan) -> tuple[Plan, Mapping[int, Draft]]:
         """Choose the words of every acknowledgement; the drafts are by the group's suffix."""
         drafts: dict[int, Draft] = {}
+        if not any(group.acknowledgement.send for group in plan.groups):
+            return plan, drafts
         groups = []
         for group in plan.groups:
             worded, draft = self._word(message, group)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from binascii import Error as BinasciiError
 from binascii import a2b_base64, a2b_qp
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, KeysView, Mapping
 from dataclasses import dataclass
 from encodings import aliases
 from functools import lru_cache
@@ -136,6 +136,10 @@ class Decoded(Mapping[str, tuple[str, ...]]):
     def get(self, name, default=None):  # type: ignore[no-untyped-def]
         """As a dict's, without the cost of an exception for a field that is missing."""
         return self[name] if name in self.raws else default
+
+    def keys(self) -> KeysView[str]:
+        """A dict's own view: Mapping's walks through Python code for each name."""
+        return self.raws.keys()
 
     def __contains__(self, name: object) -> bool:
         return name in self.raws

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -44,7 +44,7 @@ class Stamper:
         self, message: Message, verdicts: Verdicts, group: Group, history: History
     ) -> Letter:
         removed = self._removed(message, verdicts, group)
-        fields = self.fields(message, verdicts, group, history)
+        fields = self._fields(message, verdicts, group, history, removed)
         prefix = b"".join(fold(name, value) for name, value in fields)
         cuts = tuple((field.start, field.end) for field in removed)
         subject = self._subject(message, group)
@@ -76,6 +76,17 @@ class Stamper:
         self, message: Message, verdicts: Verdicts, group: Group, history: History
     ) -> list[tuple[str, str]]:
         """Name and value of every field we prepend, in order, unfolded."""
+        removed = self._removed(message, verdicts, group)
+        return self._fields(message, verdicts, group, history, removed)
+
+    def _fields(
+        self,
+        message: Message,
+        verdicts: Verdicts,
+        group: Group,
+        history: History,
+        removed: Sequence[Field],
+    ) -> list[tuple[str, str]]:
         result = [
             ("Received", self._received(message, group)),
             ("Authentication-Results", self._results(verdicts)),
@@ -83,7 +94,6 @@ class Stamper:
         if self.header_tags.get(group.site, True):
             result += self._spam(verdicts, group)
             result += self._ours(message, verdicts, group, history)
-        removed = self._removed(message, verdicts, group)
         if removed:
             result.append(("X-Gateway-Removed", _names(removed)))
         if group.call.wanted and not self._kept_priority(message, verdicts):
@@ -98,8 +108,7 @@ class Stamper:
             if name in verdicts
             for statement in verdicts[name].statements
         ]
-        field = authentication_results.render(self.hostname, statements).decode("ascii")
-        return field.partition(": ")[2].replace("\r\n\t", " ").strip()
+        return authentication_results.unfolded(self.hostname, statements)
 
     def _received(self, message: Message, group: Group) -> str:
         """RFC 5321, 4.4. A lone recipient is named; several are never shown to each other."""
@@ -307,12 +316,14 @@ def fold(name: str, value: str) -> bytes:
     """One field with its CRLF, folded at spaces (RFC 5322, 2.2.3)."""
     if len(name) + len(value) + 2 <= FOLD_AT:
         return f"{name}: {value}\r\n".encode("ascii", "replace")
-    lines, line = [], f"{name}:"
-    for word in value.split(" "):
-        if len(line) + 1 + len(word) > FOLD_AT and line != f"{name}:":
-            lines.append(line)
-            line = "\t" + word
-        else:
-            line += " " + word
+    lines, line, first = [], f"{name}: {value}", len(name) + 2
+    while len(line) > FOLD_AT:
+        cut = line.rfind(" ", first, FOLD_AT + 1)
+        if cut < 0:
+            cut = line.find(" ", max(first, FOLD_AT))  # a word longer than a line stays whole
+        if cut < 0:
+            break
+        lines.append(line[:cut])
+        line, first = "\t" + line[cut + 1 :], 1
     lines.append(line)
     return ("\r\n".join(lines) + "\r\n").encode("ascii", "replace")

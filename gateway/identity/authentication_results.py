@@ -42,6 +42,17 @@ def render(authserv_id: str, statements: Iterable[AuthResult]) -> bytes:
     return "\r\n".join(lines).encode("ascii") + b"\r\n"
 
 
+def unfolded(authserv_id: str, statements: Iterable[AuthResult]) -> str:
+    """The value of the same field on one line, for whoever folds it himself."""
+    said = [
+        " ".join(
+            (f"{_keyword(statement.method)}={_keyword(statement.result)}", *_pieces(statement))
+        )
+        for statement in statements
+    ]
+    return "; ".join([_word(authserv_id), *(said or ["none"])])
+
+
 def _pieces(statement: AuthResult) -> Iterable[str]:
     if statement.reason and statement.result not in ("pass", "none"):
         yield f"reason={_quoted(statement.reason[:MAX_REASON])}"
