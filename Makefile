@@ -5,11 +5,11 @@
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: help setup run test fuzz lint format reference bench soak data-test compare lock wheel clean
+.PHONY: help setup run test fuzz lint format reference bench bench-profile bench-growth soak data-test compare lock wheel clean
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
-	@echo 'also: setup fuzz lint format reference bench soak data-test compare lock wheel clean'
+	@echo 'also: setup fuzz lint format reference bench bench-profile bench-growth soak data-test compare lock wheel clean'
 
 setup: .venv/dev
 
@@ -44,10 +44,25 @@ format: .venv/dev
 reference: .venv/dev
 	$(BIN)/python -m gateway.cli.reference docs/configuration.md
 
-# What knowing the sender costs, then what a whole letter costs.
+# What it costs beside its peers, by stage, and beside scikit-learn: docs/bench.md.
+# BENCH is the folder of the load tools (docs/bench.md); without it: our own letters only.
 bench: .venv/dev
+ifdef BENCH
+	$(BIN)/python -m tools.bench all --bench "$(BENCH)" $(OPTIONS)
+else
+	$(BIN)/python -m tools.bench scoring
 	$(BIN)/python tools/bench_identity.py
-	$(BIN)/python tools/bench.py
+	$(BIN)/python -m tools.bench.alone
+	@echo 'make bench BENCH=FOLDER compares with the peers; see docs/bench.md'
+endif
+
+# Where the time of a letter goes, stage by stage.
+bench-profile: .venv/dev
+	$(BIN)/python -m tools.bench profile --bench "$(BENCH)" $(OPTIONS)
+
+# What it costs as letters, connections, sites, rules, queue and memory grow: docs/bench-growth.md.
+bench-growth: .venv/dev
+	$(BIN)/python -m tools.bench growth --bench "$(BENCH)" $(OPTIONS)
 
 # Kill it again and again under load; what became of it stands in docs/soak.md. make soak KILLS=40
 KILLS ?= 2000
