@@ -7,12 +7,14 @@ An ordinary listener needs none of this and is served by asyncio itself.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import ipaddress
 import socket
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 
-from gateway.edge.admission import canonical_ip
+from gateway.edge.admission import TOO_MANY_FROM_YOU, canonical_ip, client_key, is_loopback
 from gateway.edge.answers import BAD_PROXY, NO_HANDSHAKE
 from gateway.edge.proxy import Malformed, read_client
 from gateway.edge.service import Service
@@ -35,6 +37,10 @@ class Gone(Exception):  # noqa: N818 - nobody errs
     """A balancer looked whether we are there, and said nothing."""
 
 
+class Crowded(Exception):  # noqa: N818
+    """As many of this client stand at the door already as it may have inside."""
+
+
 class Door:
     """`proxies`: clients of these networks are balancers, who must say whom they speak for."""
 
@@ -52,6 +58,8 @@ class Door:
         self._implicit_tls = implicit_tls
         self._accepting: asyncio.Task[None] | None = None
         self._arriving: set[asyncio.Task[None]] = set()
+        self._clients = Counter[str]()
+        """Of those how many are each client's, by its key."""
         self.sockets: tuple[socket.socket, ...] = ()
 
     async def open(self, host: str, port: int, *, backlog: int, reuse_port: bool) -> None:
@@ -94,10 +102,13 @@ class Door:
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             client = await self._client(connection, peer)
-            await self._begin(connection, client)
+            with self._counted(client):
+                await self._begin(connection, client)
             inside = True
         except Gone:
             pass
+        except Crowded:
+            self._service.journal.turned_away(Session(peer), TOO_MANY_FROM_YOU, "connections")
         except (EOFError, Malformed, TimeoutError):
             self._service.journal.turned_away(Session(peer), BAD_PROXY, "proxy")
         except OSError:  # TLS errors are among them
@@ -120,7 +131,9 @@ class Door:
             nonlocal heard
             found = b""
             while len(found) < octets:
-                more = await loop.sock_recv(connection, octets - len(found))
+                more = b""
+                with contextlib.suppress(ConnectionResetError):  # how some balancers leave
+                    more = await loop.sock_recv(connection, octets - len(found))
                 if not more:
                     raise EOFError if heard else Gone
                 found += more
@@ -129,6 +142,22 @@ class Door:
 
         async with asyncio.timeout(HEADER_SECONDS):
             return await read_client(read) or peer
+
+    @contextlib.contextmanager
+    def _counted(self, client: str) -> Iterator[None]:
+        """Nobody keeps all others out by never ending a handshake. Raises Crowded."""
+        limits, key = self._service.limits, client_key(client)
+        if self._clients[key] >= limits.connections_per_client and (
+            limits.loopback or not is_loopback(client)
+        ):
+            raise Crowded
+        self._clients[key] += 1
+        try:
+            yield
+        finally:
+            self._clients[key] -= 1
+            if not self._clients[key]:
+                del self._clients[key]
 
     async def _begin(self, connection: socket.socket, client: str) -> None:
         certificate = self._service.certificate if self._implicit_tls else None

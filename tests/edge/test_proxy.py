@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import socket
 import ssl
 import struct
 from typing import Any
@@ -165,6 +166,20 @@ async def test_a_balancer_that_only_looks_is_no_news(open_house):
     assert house.refusals() == []
 
 
+async def test_a_balancer_that_looks_and_resets_is_no_news(open_house):
+    """HAProxy's check of a port ends with a reset."""
+    house = await open_house(proxy_from=BALANCERS)
+    client = await house.client()
+    sock = client.writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.writer.transport.abort()
+    other = await house.client()
+    other.send(V1)
+    await other.hello()
+    await house.receiver.drain(1)
+    assert house.refusals() in (["draining"], [])
+
+
 async def test_a_silent_balancer_is_hung_up_on(open_house, monkeypatch):
     monkeypatch.setattr(door, "HEADER_SECONDS", 0.05)
     house = await open_house(proxy_from=BALANCERS)
@@ -208,12 +223,14 @@ async def test_starttls_behind_a_balancer(open_house, certificate):
     assert (session.client_ip, session.protocol) == ("198.51.100.7", "ESMTPS")
 
 
-async def talk_tls(host_port: tuple[str, int], certificate: Any, header: bytes) -> list[bytes]:
+async def talk_tls(
+    host_port: tuple[str, int], certificate: Any, header: bytes, source: str = "127.0.0.1"
+) -> list[bytes]:
     """A client that sends its header and its first octets of TLS in one segment."""
     context = ssl.create_default_context(cafile=str(certificate.cert))
     coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context.wrap_bio(coming, going, server_hostname="mx.gateway.example")
-    reader, writer = await asyncio.open_connection(*host_port)
+    reader, writer = await asyncio.open_connection(*host_port, local_addr=(source, 0))
     said = [
         b"EHLO client.example\r\n",
         b"MAIL FROM:<a@client.example>\r\n",
@@ -272,6 +289,19 @@ async def test_no_tls_no_session(open_house, certificate):
     client.send(b"EHLO client.example\r\n")
     await client.ended()
     assert house.refusals() == ["tls"]
+
+
+async def test_a_client_without_handshakes_keeps_nobody_out(open_house, certificate):
+    """The limit for each client holds before it is inside, or one client would be enough."""
+    limits = {"connections": 8, "connections_per_client": 3, "loopback": True}
+    shown = certificate()
+    house = await open_house(tls=shown, implicit_tls=True, limits=limits)
+    silent = [await house.client("127.0.0.9") for _ in range(8)]
+    for client in silent[3:]:
+        assert await client.ended()
+    replies = await talk_tls(house.host_port, shown, b"", "127.0.0.2")
+    assert replies[0].startswith(b"220 ")
+    assert house.refusals() == ["connections"] * 5
 
 
 async def test_drained_it_takes_nobody(open_house):
