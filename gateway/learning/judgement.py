@@ -11,6 +11,8 @@ TONES = ("irate", "upset", "neutral", "pleased")
 SHORT, LONG = 20, 40
 """Up to so many words, the subject's included, are a short text; from so many on it is a letter."""
 SHORT_HEADS = {"tone_short", "mood_short", "anger_short"}
+LEAST = 0.25
+"""A text with a subject is read as a letter by so much, however short."""
 BARE = 3
 """So many times as much of a text without a subject and in one line: a comment, hardly a letter."""
 URGENT, CALL, REFUSED = 0.5, 0.4, 0.5
@@ -54,11 +56,12 @@ def reasons(scorer: Scorer, scores: Scores, tone: str) -> list[str]:
 
 
 def _letter(scores: Scores) -> float:
-    """How much a text is read as a letter: a line or two are read by the head of short texts."""
+    """How much a text is read as a letter: a line or two are mostly read by the short heads."""
     if not scores.heads.keys() >= SHORT_HEADS:
         return 1.0
-    words = scores.words / (BARE if "\n" not in scores.input.tone.strip() else 1)
-    return min(max((words - SHORT) / (LONG - SHORT), 0.0), 1.0)
+    bare = "\n" not in scores.input.tone.strip()
+    words = scores.words / BARE if bare else scores.words
+    return min(max((words - SHORT) / (LONG - SHORT), 0.0 if bare else LEAST), 1.0)
 
 
 def _tones(scores: Scores) -> dict[str, float]:

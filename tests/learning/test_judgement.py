@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gateway.learning.input import message_of_text, read_input
-from gateway.learning.judgement import BARE, LONG, SHORT, TONES, Judgement, judge
+from gateway.learning.judgement import BARE, LEAST, LONG, SHORT, TONES, Judgement, judge
 from gateway.learning.scorer import Scores
 
 SURE = 20.0
@@ -52,8 +52,10 @@ def test_a_refusal_beats_every_wish(tone: str) -> None:
     assert found.asked_score == pytest.approx(0.731, abs=0.001)
 
 
-def test_a_line_or_two_is_read_by_the_head_of_short_texts() -> None:
+def test_a_line_or_two_is_read_by_the_heads_of_short_texts() -> None:
     assert judged("irate", {}, SHORT).tone == "pleased"
+    assert judged("irate", {}, SHORT).tones["irate"] == pytest.approx(LEAST, abs=0.01)
+    assert judged("irate", {}, SHORT, subject="").tones["irate"] == pytest.approx(0, abs=0.01)
     assert judged("irate", {}, LONG).tone == "irate"
     between = judged("irate", {}, (SHORT + LONG) // 2).tones
     assert between["irate"] == pytest.approx(0.5, abs=0.05)
