@@ -19,7 +19,7 @@ hostname: mx1.soak.example
 listen: [{{address: "127.0.0.1:{port}"}}]
 workers: {workers}
 store: sqlite:gateway.db
-dns: {{nameservers: ["{dns}"], timeout: 2s}}
+dns: {{nameservers: ["{dns}"], timeout: {dns_timeout}}}
 administrator: admin@inside.example
 filters:
   - {{use: spf}}
@@ -61,7 +61,16 @@ class NotWell(Exception):  # noqa: N818
 
 
 class House:
-    def __init__(self, folder: Path, *, workers: int, dns: str, sink: int, lie: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        workers: int,
+        dns: str,
+        sink: int,
+        lie: str = "",
+        dns_timeout: str = "2s",
+    ) -> None:
         self.folder = folder
         self.workers = workers
         self.lie = lie
@@ -70,14 +79,16 @@ class House:
         self.pid = 0
         self.runs = 0
         self.logs = folder
-        self._config = folder / "gateway.yaml"
-        self._config.write_text(
-            CONFIGURATION.format(port=self.port, workers=workers, dns=dns, sink=sink)
+        self.config = folder / "gateway.yaml"
+        self.config.write_text(
+            CONFIGURATION.format(
+                port=self.port, workers=workers, dns=dns, sink=sink, dns_timeout=dns_timeout
+            )
         )
 
     async def open(self) -> None:
         self._launcher = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tools.soak.launcher", str(self._config),
+            sys.executable, "-m", "tools.soak.launcher", str(self.config),
             str(self.folder / "trap"), self.lie, stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE, limit=1 << 26, cwd=TOP,
         )  # fmt: skip

@@ -23,6 +23,7 @@ from typing import Any
 from gateway.edge import clock
 from gateway.edge.zone_server import serve_zone
 from gateway.identity.signing import Signer, make_key
+from gateway.resolver import Resolver
 from tools.soak.house import House, NotWell
 from tools.soak.ledger import Ledger
 from tools.soak.points import DRAIN, GROUP, MIGRATION, POINTS, WORKER
@@ -65,6 +66,12 @@ class Life:
         """Acknowledgements whose outcome nobody knows, as the store counts them."""
         self._signer = Signer("author.example", "soak", make_key("author.example", "soak").pem)
         self._numbers = 0
+        self.dns_timeout = "2s"
+        self.zone: dict[str, dict[str, list[str]]] | Resolver = {
+            "author.example": {"TXT": ["v=spf1 ip4:127.0.0.1 -all"]},
+            "_dmarc.author.example": {"TXT": ["v=DMARC1; p=none"]},
+            self._signer.record_name: {"TXT": [self._signer.key.record()]},
+        }
 
     async def live(self, kills: int) -> dict[str, Any]:
         began = time.monotonic()
@@ -80,20 +87,16 @@ class Life:
     @contextlib.asynccontextmanager
     async def begun(self) -> AsyncIterator[None]:
         """A DNS server, the next hop, a running gateway and its senders, who wait for a word."""
-        zone = {
-            "author.example": {"TXT": ["v=spf1 ip4:127.0.0.1 -all"]},
-            "_dmarc.author.example": {"TXT": ["v=DMARC1; p=none"]},
-            self._signer.record_name: {"TXT": [self._signer.key.record()]},
-        }
         self.sink = Sink(self.chance, self.ledger.took)
         await self.sink.start()
-        async with serve_zone(zone) as dns:
+        async with serve_zone(self.zone) as dns:
             self.house = House(
                 self.folder,
                 workers=self.workers,
                 dns=dns,
                 sink=self.sink.port,
                 lie=self.lie,
+                dns_timeout=self.dns_timeout,
             )
             self.senders = Senders(self.write, self.chance, ("127.0.0.1", self.house.port))
             await self.house.open()
