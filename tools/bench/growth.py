@@ -55,13 +55,20 @@ def run(kit: Kit, folder: Path, *, only: str = "") -> dict[str, Any]:
 
 
 def measured(kit: Kit, folder: Path, series: Series) -> dict[str, Any]:
-    rows = []
+    rows, failed = [], ""
     for point in series.points(kit, folder):
-        rows.append(measure(kit, folder, point))
-        print(f"{series.name:12} {point.at:9.0f} {series.unit:10} {rows[-1]['us']:8} us a letter"
-              f"  p99 {rows[-1]['p99_ms']:7.1f} ms  start {rows[-1]['start_seconds']:5.1f} s"
-              f"  {rows[-1]['pss_mb']:4} MB", flush=True)  # fmt: skip
-    verdict = judged(series, rows)
+        try:
+            rows.append(measure(kit, folder, point))
+        except BenchError as error:  # the other points still tell something
+            failed += f"; {point.at:,.0f} {series.unit}: {str(error).splitlines()[0][:80]}"
+            print(f"{series.name:12} {failed}", flush=True)
+            continue
+        print(
+            f"{series.name:12} {point.at:9.0f} {series.unit:16} {rows[-1]['us']:8} us a letter"
+            f"  p99 {rows[-1]['p99_ms']:7.1f} ms  start {rows[-1]['start_seconds']:5.1f} s"
+            f"  {rows[-1]['pss_mb']:4} MB", flush=True,
+        )  # fmt: skip
+    verdict = judged(series, rows) + failed
     print(f"{series.name:12} {verdict}", flush=True)
     return {"name": series.name, "unit": series.unit, "points": rows, "verdict": verdict}
 

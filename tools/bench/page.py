@@ -163,7 +163,7 @@ def profiled(found: Mapping[str, Any]) -> list[str]:
         f"Microseconds of processor time a letter of {found['mean_octets']} octets (mean), "
         f"{found['letters']:,} letters at 20 connections, {found['acknowledged']:.0%} of them "
         "followed by mail of our own (acknowledgement, call card). The worker's main thread is "
-        "interrupted a thousand times a second of its own processor time; what it has used since "
+        "interrupted some hundred times a second of its own processor time; what it has used since "
         "goes to the innermost module that belongs to a stage (`tools/bench/stages.py`); the "
         "store's threads are read from the kernel. The sum agrees with /proc: "
         f"{found['us']} of {found['us_with_sampling']}, the sampling included.\n",

@@ -28,7 +28,7 @@ def text(x: float, y: float, words: str, *, anchor: str = "start", size: int = 1
 
 def bars(title: str, groups: Mapping[str, Sequence[tuple[str, float, tuple[float, float]]]]) -> str:
     """By group rows of (name, value, span); all on one scale from zero."""
-    left, width, row, inside = 250.0, 700.0, 24.0, [text(10, 22, title, size=15)]
+    left, width, row, inside = 280.0, 740.0, 24.0, [text(10, 22, title, size=15)]
     most = max(span[1] for rows in groups.values() for _, _, span in rows)
     scale = (width - left - 70) / most
     y = 48.0

@@ -1,10 +1,10 @@
 """`python -m tools.bench.sampler OUT run --config FILE`: the gateway, sampled from inside.
 
-In the worker a timer of processor time (ITIMER_PROF) interrupts the main thread about a thousand
-times a second of work. Each time, the processor time the thread has used since the last sample
-goes to the stage of the innermost frame that has one (`stages.py`); waiting weighs nothing. The
-other threads are read from the kernel as a whole. SIGUSR1 begins, SIGUSR2 writes OUT. C code is
-counted where it returns to; what the loop reads from sockets goes to whom it hands it to.
+In the worker a timer of its own processor time interrupts the main thread some hundred times a
+second of work. Each time, the processor time the thread has used since the last sample goes to the
+stage of the innermost frame that has one (`stages.py`); waiting weighs nothing. The other threads
+are read from the kernel as a whole. SIGUSR1 begins, SIGUSR2 writes OUT. C code is counted where it
+returns to; what the loop reads from sockets goes to whom it hands it to.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 from tools.bench.stages import stage_of_frames
+from tools.bench.thread_timer import ThreadTimer
 
 INTERVAL = 0.001
 """Seconds of processor time between two samples."""
@@ -45,7 +46,8 @@ class Sampler:
         self._threads = threads()
         self._last = time.thread_time()
         signal.signal(signal.SIGPROF, self._sample)
-        signal.setitimer(signal.ITIMER_PROF, INTERVAL, INTERVAL)
+        self._timer = ThreadTimer(signal.SIGPROF)
+        self._timer.start(INTERVAL)
 
     def _sample(self, _: int, frame: FrameType | None) -> None:
         used = time.thread_time() - self._last
@@ -55,7 +57,7 @@ class Sampler:
         self._last = time.thread_time()  # what sampling cost is nobody's
 
     def _end(self, *_: object) -> None:
-        signal.setitimer(signal.ITIMER_PROF, 0)
+        self._timer.start(0)
         found = {name: spent - self._threads.get(name, 0.0) for name, spent in threads().items()}
         dearest = sorted(self._places.items(), key=lambda place: -place[1])[:40]
         written = {"main": dict(self._seconds), "threads": found, "places": dict(dearest)}

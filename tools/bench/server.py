@@ -73,7 +73,8 @@ class Started:
                     s.sendall(b"QUIT\r\n")
                     return
             time.sleep(0.05)
-        raise BenchError(f"did not start: {(self.folder / 'log').read_text()[-1500:]}")
+        log = (self.folder / "log").read_text()[-1500:]
+        raise BenchError(f"no banner within {START_LIMIT:.0f} s\n{log}")
 
     def stop(self) -> None:
         """The last started ends first; what is left of their trees then is ended too."""

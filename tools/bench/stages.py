@@ -16,6 +16,7 @@ ALLOWED = {
     "SPF, DMARC, ARC": 80,
     "features and all heads": 150,
     "routing, tags, decision": 60,
+    "numbers, orders, questions": 0,
     "store in and out": 100,
     "relay": 50,
     "acknowledgement": 60,
@@ -38,7 +39,8 @@ _MODULES = (
               "|answers|slots)|delivery.*|telling|dsn"),
     ("acknowledgement", "acknowledgement(/.*)?|templates/.*"),
     ("log and metrics", "journal|edge/logs|show"),
-    ("routing, tags, decision", "routing(/.*)?|plan|stamp|compose|sealing|facts(/.*)?|call(/.*)?"
+    ("numbers, orders, questions", "facts(/.*)?"),
+    ("routing, tags, decision", "routing(/.*)?|plan|stamp|compose|sealing|call(/.*)?"
                                 "|calendar|verdict|wishes|node"),
     ("between the stages", "intake|pipeline|waiting|app|filters(/.*)?"),
 )  # fmt: skip
