@@ -105,12 +105,15 @@ class Scorer:
         facts = mail_facts.columns(message, read)
         with self._lock:
             tone_text = spam_text = self._reader.read(read.tone)
-            heads = self._named(self._product(tone_text, None))
+            logits = self._product(tone_text, None)
+            heads = self._named(logits)
             if "spam" in heads:
                 if read.spam != read.tone:
                     spam_text = self._reader.read(read.spam)
+                    logits = self._product(spam_text, None)
                 mail = facts + np.int32(self._reader.layout.mail)
-                heads["spam"] = self._named(self._product(spam_text, mail))["spam"]
+                known = self._weights.take(mail, axis=0).sum(0)
+                heads["spam"] = self._named(logits + known)["spam"]
         return Scores(read, heads, len(tone_text.words), spam_text, tone_text)
 
     def phrases(self, scores: Scores, head: str, output: int = 0, *, sign: int = 1) -> list[str]:
