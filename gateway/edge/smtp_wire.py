@@ -20,6 +20,8 @@ MAX_TEXT = 400
 """Characters of a reply's text that are kept."""
 MAX_UNREAD = 2000
 """Replies nobody asked for yet: more than any pipelined group of ours has."""
+MAX_UNREAD_OCTETS = 1 << 20
+"""All of them together: nobody fills our memory by talking on."""
 
 TIMED_OUT = Reply(451, "4.4.2", "The next hop did not answer in time")
 CLOSED = Reply(451, "4.4.2", "The next hop closed the connection")
@@ -77,6 +79,8 @@ class Wire(asyncio.Protocol):
         self._buffer = b""
         self._lines: list[bytes] = []
         self._answers: deque[Answer] = deque()
+        self._unread = 0
+        """Octets of the answers, and of the lines of one that is not whole yet."""
         self._waiter: asyncio.Future[None] | None = None
         self._trouble: Trouble | None = None
         self._paused = False
@@ -96,7 +100,8 @@ class Wire(asyncio.Protocol):
             self._take_line(data[start:end].rstrip(b"\r"))
             start = end + 1
         self._buffer = data[start:]
-        if len(self._buffer) > MAX_LINE or len(self._answers) > MAX_UNREAD:
+        much = len(self._answers) > MAX_UNREAD or self._unread > MAX_UNREAD_OCTETS
+        if much or len(self._buffer) > MAX_LINE:
             self._fail(Trouble(UNINTELLIGIBLE))
         elif self._answers:
             self._wake()
@@ -145,7 +150,9 @@ class Wire(asyncio.Protocol):
         """The next reply in order. Raises Trouble when none comes in `limit` seconds."""
         while not self._answers:
             await self._wait(limit)
-        return self._answers.popleft()
+        answer = self._answers.popleft()
+        self._unread -= sum(map(len, answer.lines))
+        return answer
 
     async def drained(self, limit: float) -> None:
         """Wait until what was written has mostly gone out, or a reply comes first."""
@@ -169,6 +176,7 @@ class Wire(asyncio.Protocol):
         if len(line) > MAX_LINE or not _CODE.fullmatch(code) or line[3:4] not in _AFTER_CODE:
             self._fail(Trouble(UNINTELLIGIBLE))
             return
+        self._unread += len(line) - len(line[:4])
         if line[3:4] == b"-":
             self._lines.append(line[4:])
             if len(self._lines) > MAX_LINES:
@@ -183,6 +191,7 @@ class Wire(asyncio.Protocol):
         if self._trouble is None:
             self._trouble = trouble
         self._buffer = b""
+        self._lines.clear()
         if self._transport is not None:
             self._transport.abort()
         self._wake()

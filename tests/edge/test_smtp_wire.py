@@ -82,7 +82,14 @@ def test_a_reply_is_always_one_printable_line(octets: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "flood", [b"x" * (MAX_LINE + 1), b"250-x\r\n" * 1000, b"250 x\r\n" * 5000, b"999 x\r\n"]
+    "flood",
+    [
+        b"x" * (MAX_LINE + 1),
+        b"250-x\r\n" * 1000,
+        b"250 x\r\n" * 5000,
+        b"999 x\r\n",
+        (b"250-" + b"x" * 4000 + b"\r\n250 x\r\n") * 300,
+    ],
 )
 def test_a_flood_ends_the_connection(flood: bytes) -> None:
     found = read([flood])
