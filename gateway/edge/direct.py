@@ -13,6 +13,7 @@ from gateway.domains import canonical_domain
 from gateway.edge.mta_sts import PORT, StsPolicies
 from gateway.edge.mx import Directory
 from gateway.edge.smtp_client import Place, SmtpClient
+from gateway.edge.smtp_tls import Contexts
 from gateway.edge.smtp_wire import Trouble
 from gateway.edge.transport import Progress, Sent
 from gateway.reply import Reply
@@ -32,11 +33,13 @@ class Atlas:
         hostname: str,
         resolver: Resolver,
         *,
+        trust: ssl.SSLContext | None = None,
         web_trust: ssl.SSLContext | None = None,
         web_port: int = PORT,
     ) -> None:
-        """`web_trust` and `web_port`: for fetching policies, where they are not the usual ones."""
+        """`trust` verifies mail servers, `web_trust` those of policies, at `web_port`."""
         self._hop = hop
+        self.contexts = Contexts(hop, trust)
         private = [ipaddress.ip_network(network) for network in hop.private]
         self._directory = Directory(resolver, hostname, random.random, private)
         self._policies = None
@@ -66,13 +69,10 @@ class Direct:
 
     takes_utf8 = False
 
-    def __init__(
-        self, hop: NextHop, hostname: str, atlas: Atlas, *, trust: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, hop: NextHop, hostname: str, atlas: Atlas) -> None:
         self._hop = hop
         self._hostname = hostname
         self._atlas = atlas
-        self._trust = trust
         self._clients: dict[str, SmtpClient] = {}
 
     async def send(self, job: Job, progress: Progress) -> Sent:
@@ -101,7 +101,8 @@ class Direct:
         client = self._clients.get(domain)
         if client is None:
             find = partial(self._atlas.places, domain)
-            client = SmtpClient(self._hop, self._hostname, trust=self._trust, find=find)
+            shared = self._atlas.contexts
+            client = SmtpClient(self._hop, self._hostname, find=find, contexts=shared)
             self._clients[domain] = client
         return client
 

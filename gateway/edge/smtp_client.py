@@ -66,7 +66,7 @@ class SmtpClient:
 
     `trust` is the TLS context that verifies names (default: the system's authorities);
     `idle` is the time in seconds that an unused connection is kept; `find` says where to connect
-    to (default: the addresses of the host that is configured).
+    to (default: the addresses of the host that is configured); `contexts` may be shared.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class SmtpClient:
         resolve: Resolve = system_addresses,
         idle: float = IDLE_LIMIT,
         find: Find | None = None,
+        contexts: Contexts | None = None,
     ) -> None:
         self._hop = hop
         self._hostname = hostname
@@ -85,7 +86,7 @@ class SmtpClient:
         self._resolve = resolve
         self._idle_limit = idle
         self._timeout = hop.timeout.total_seconds()
-        self._contexts = Contexts(hop, trust)
+        self._contexts = contexts or Contexts(hop, trust)
         self._clear_until: dict[str, float] = {}
         """Addresses that are spoken to in clear for a while."""
         self._idle: list[Session] = []

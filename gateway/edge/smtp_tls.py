@@ -13,6 +13,8 @@ from gateway.settings import NextHop
 TlsMode = Literal["opportunistic", "encrypted", "required", "none"]
 CONTEXT_AGE = 600.0
 """Seconds after which certificate files are read again: they are renewed under way."""
+AGAIN = 60.0
+"""The same where they could not be used: certificate and key may just be replaced, one by one."""
 
 BAD_FILES = Reply(451, "4.3.5", "Our certificate files for the next hop cannot be used")
 
@@ -20,6 +22,7 @@ BAD_FILES = Reply(451, "4.3.5", "Our certificate files for the next hop cannot b
 class Contexts:
     """TLS contexts for one next hop: verifying where TLS is required, else only against listeners.
 
+    Share one among all connections of a next hop: a verifying context holds almost 1 MB.
     `trust` replaces the authorities that the configuration names.
     """
 
@@ -27,21 +30,27 @@ class Contexts:
         self._hop = hop
         self._trust = trust
         self._made: dict[bool, tuple[float, ssl.SSLContext]] = {}
+        """Until when, in the loop's time, which context is used."""
+        self._turn = asyncio.Lock()
 
     async def of(self, mode: TlsMode) -> ssl.SSLContext:
-        """Raises Trouble when a file cannot be used."""
-        verified = mode == "required"
-        now = asyncio.get_running_loop().time()
-        made, context = self._made.get(verified, (0.0, None))
-        if context is not None and now - made < CONTEXT_AGE:
+        """Raises Trouble when a file cannot be used and no context from before is there."""
+        async with self._turn:
+            verified = mode == "required"
+            now = asyncio.get_running_loop().time()
+            until, context = self._made.get(verified, (0.0, None))
+            if context is not None and now < until:
+                return context
+            age = CONTEXT_AGE
+            try:
+                # Reading the system's authorities takes some 20 ms.
+                context = await asyncio.to_thread(self._make, verified=verified)
+            except OSError:
+                if context is None:
+                    raise Trouble(BAD_FILES, hop_failed=True) from None
+                age = AGAIN
+            self._made[verified] = (now + age, context)
             return context
-        try:
-            # Reading the system's authorities takes some 20 ms.
-            context = await asyncio.to_thread(self._make, verified=verified)
-        except OSError:
-            raise Trouble(BAD_FILES, hop_failed=True) from None
-        self._made[verified] = (now, context)
-        return context
 
     def _make(self, *, verified: bool) -> ssl.SSLContext:
         if verified:
@@ -52,5 +61,6 @@ class Contexts:
             context.verify_mode = ssl.CERT_NONE
         files = self._hop.certificate
         if files is not None:
-            context.load_cert_chain(files.cert, files.key)
+            # A key with a password is a mistake, and OpenSSL must not ask the terminal for it.
+            context.load_cert_chain(files.cert, files.key, password="")
         return context

@@ -11,7 +11,8 @@ def server_context(files: Tls) -> ssl.SSLContext:
     """TLS 1.2 or later with this certificate. Raises OSError if a file cannot be read or used."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(files.cert, files.key)
+    # A key with a password is a mistake, and OpenSSL must not ask the terminal for it.
+    context.load_cert_chain(files.cert, files.key, password="")
     return context
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gateway.edge import lanes, mta_sts
+from gateway.edge import lanes, mta_sts, smtp_tls
 from gateway.edge.direct import Atlas, Direct
 from gateway.edge.mta_sts import StsPolicies, StsPolicy, parse
 from gateway.edge.transport import Progress, Sent
@@ -99,10 +99,10 @@ async def straight():
         settings = {"private": ("127.0.0.0/8",), "mta_sts": web is not None, **options}
         hop = NextHop(address=f"mx:{port}", timeout=timedelta(seconds=5), **settings)
         atlas = Atlas(
-            hop, "mx.gateway.example", resolver,
+            hop, "mx.gateway.example", resolver, trust=trust,
             web_trust=web_trust, web_port=web.port if web else 443,
         )  # fmt: skip
-        made.append(Direct(hop, "mx.gateway.example", atlas, trust=trust))
+        made.append(Direct(hop, "mx.gateway.example", atlas))
         return made[-1]
 
     yield make
@@ -168,6 +168,24 @@ async def test_verified_tls_is_to_the_servers_name(hops, straight, certified):
     other = Zone({DOMAIN: {"MX": ["10 other.example"]}, "other.example": {"A": ["127.0.0.1"]}})
     bad = straight(hop.port, other, tls="required", trust=certificates.trust)
     assert told(await bad.send(job(), Progress())) == ["delayed 451 4.7.5"]
+
+
+async def test_a_thousand_domains_need_one_context(hops, straight, certified, monkeypatch):
+    """One that verifies holds almost 1 MB: of each domain's own they would fill our memory."""
+    made = []
+    make = smtp_tls.Contexts._make
+    monkeypatch.setattr(
+        smtp_tls.Contexts, "_make", lambda self, **how: made.append(1) or make(self, **how)
+    )
+    theirs = certified("mx1.customer.example")
+    hop = await hops.start(tls=theirs.server)
+    mx = {"MX": ["10 mx1.customer.example"]}
+    resolver = zone("127.0.0.1", **{f"d{n}.example": mx for n in range(20)})
+    direct = straight(hop.port, resolver, tls="required", authorities=theirs.pem)
+    sent = [direct.send(job(f"ann@d{n}.example"), Progress()) for n in range(20)]
+    for each in await asyncio.gather(*sent):
+        assert told(each) == ["relayed 250 2.0.0"]
+    assert made == [1]
 
 
 async def test_a_domain_in_any_spelling(hops, straight):

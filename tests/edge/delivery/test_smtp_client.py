@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import mmap
+import os
 import socket
 import ssl
+import subprocess
+import sys
+import termios
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from gateway.edge import smtp_tls
 from gateway.edge.smtp_client import SmtpClient
 from gateway.edge.transport import Progress, Sent
 from gateway.settings import NextHop, Tls
@@ -535,6 +543,35 @@ async def test_an_unused_connection_is_closed_with_quit(hops, connect):
     assert told(await client.send(job())) == ["relayed 250 2.0.0"]
 
 
+async def test_a_server_that_talks_on_does_not_fill_our_memory(hops, connect):
+    """A stranger's server, on the connection that is kept for the next letter."""
+    begin, cut_off = asyncio.Event(), asyncio.Event()
+    sent = 0
+
+    async def talkative(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        writer.write(b"220 hop.example\r\n")
+        for code in (b"250", b"250", b"250", b"354"):
+            await reader.readline()
+            writer.write(code + b" ok\r\n")
+        await reader.readuntil(b"\r\n.\r\n")
+        writer.write(b"250 taken\r\n")
+        await begin.wait()
+        try:
+            while sent < 100:
+                writer.write((b"250-" + b"x" * 4000 + b"\r\n") * 190 + b"250 x\r\n")
+                await writer.drain()
+                sent += 1
+        except ConnectionError:
+            cut_off.set()
+
+    client = connect(await hops.raw(talkative))
+    assert told(await client.send(job())) == ["relayed 250 2.0.0"]
+    begin.set()
+    await asyncio.wait_for(cut_off.wait(), 10)
+    assert sent < 50
+
+
 async def test_a_good_bye_without_answer_does_not_hang(hops, connect):
     async def silent(_server: Any, command: str) -> bool:
         return command == "QUIT"
@@ -672,6 +709,71 @@ async def test_certificate_files_that_cannot_be_read_are_no_fault_of_the_letter(
     files = Tls(cert=tmp_path / "none", key=tmp_path / "none")
     sent = await connect(hop.address, certificate=files).send(job())
     assert (told(sent), sent.hop_failed) == (["delayed 451 4.3.5"], True)
+
+
+async def test_certificate_files_that_are_just_replaced_stop_nothing(
+    hops, connect, certified, tmp_path, monkeypatch
+):
+    """Certificate and key are written one after the other; until both are there the old ones do."""
+    monkeypatch.setattr(smtp_tls, "CONTEXT_AGE", 0.0)
+    monkeypatch.setattr(smtp_tls, "AGAIN", 0.0)
+    theirs, ours, renewed = map(certified, ("hop.example", "gateway.example", "renewed.example"))
+    theirs.server.verify_mode = ssl.CERT_REQUIRED
+    for each in (ours, renewed):
+        theirs.server.load_verify_locations(each.pem)
+    shown: list[str] = []
+
+    async def look(server: Any, _letter: Any) -> None:
+        cert = server.transport.get_extra_info("peercert")
+        shown.append(dict(entry[0] for entry in cert["subject"])["commonName"])
+
+    hop = await hops.start(tls=theirs.server, on_data=look)
+    files = Tls(cert=tmp_path / "cert", key=tmp_path / "key")
+    files.cert.write_bytes(ours.pem.read_bytes())
+    files.key.write_bytes(ours.pem.read_bytes())
+    client = connect(hop.address, certificate=files, tls="encrypted")
+    for replaced in (None, files.cert, files.key):
+        if replaced:
+            replaced.write_bytes(renewed.pem.read_bytes())
+        assert told(await client.send(job())) == ["relayed 250 2.0.0"]
+        hop.drop_connections()
+        await hop.wait_for(lambda: not hop.live)
+        await asyncio.sleep(0)
+    assert shown == ["gateway.example", "gateway.example", "renewed.example"]
+
+
+@pytest.mark.parametrize("use", ["server_context(files)", "Contexts(hop)._make(verified=False)"])
+def test_nobody_is_asked_for_the_password_of_a_key(tmp_path, certified, use):
+    """A terminal is there when an administrator starts us by hand; the question would stop all."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    (tmp_path / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"secret"),
+        )
+    )
+    code = f"""
+import ssl
+from gateway.edge.smtp_tls import Contexts
+from gateway.edge.tls import server_context
+from gateway.settings import NextHop, Tls
+files = Tls(cert="{certified("hop.example").pem}", key="{tmp_path}/key.pem")
+hop = NextHop(address="smtp://127.0.0.1", certificate=files)
+try:
+    {use}
+except ssl.SSLError:
+    print("refused")
+"""
+    terminal, theirs = os.openpty()
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdin=theirs, stdout=subprocess.PIPE, stderr=theirs,
+        start_new_session=True, timeout=20, check=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(theirs)
+    os.close(terminal)
+    assert done.stdout == b"refused\n"
 
 
 @pytest.mark.parametrize("greeting", [b"421 4.3.2 busy\r\n", b"554 5.7.1 go away\r\n"])
