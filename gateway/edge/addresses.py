@@ -8,6 +8,8 @@ from collections.abc import Sequence
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_INTERNET = ipaddress.IPv6Network("2000::/3")
+"""All that IANA gives out of IPv6; beyond it are site-local addresses, translators and the like."""
 _CARRIERS = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("::/96"))
 """NAT64, and the compatible form that nobody should use any more."""
 
@@ -25,6 +27,8 @@ def is_public(text: str, named: Sequence[Network] = ()) -> bool:
     inner = _inner(address)
     if any(each in network for each in (inner, address) for network in named):
         return True
+    if inner is address and address.version == 6 and address not in _INTERNET:
+        return False
     return all(each.is_global and not each.is_multicast for each in (address, inner))
 
 

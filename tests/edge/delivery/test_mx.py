@@ -129,12 +129,15 @@ async def test_bounds():
     ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.0.1", "169.254.169.254", "100.64.0.1",
      "0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "::1", "fe80::1", "fc00::1", "ff02::1",
      "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::",
-     "2002:a00:1::1", "2001:0:0:0:0:0:80ff:fffe", "not an address", "", "fe80::1%eth0"],
+     "2002:a00:1::1", "2001:0:0:0:0:0:80ff:fffe", "not an address", "", "fe80::1%eth0",
+     "fec0::1", "64:ff9b:1::a00:1", "::ffff:0:7f00:1", "5f00::1"],
 )  # fmt: skip
 def test_addresses_nobodys_dns_may_send_us_to(address):
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1", "::ffff:8.8.8.8"])
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "2606:4700::1", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+)
 def test_addresses_of_the_internet(address):
     assert is_public(address)
