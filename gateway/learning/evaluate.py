@@ -14,6 +14,7 @@ import numpy as np
 
 from gateway.learning import corpus, measures, train_tone
 from gateway.learning.corpus import Sample
+from gateway.learning.dressing import dress
 from gateway.learning.input import message_of, message_of_text
 from gateway.learning.judgement import TONES, Judgement, judge
 from gateway.learning.matrix import Progress, silent
@@ -76,6 +77,8 @@ def score(
     found: list[Scored] = []
     for done, sample in enumerate(samples):
         raw = sample.raw
+        if not raw and kind == "spam":  # as it would have come: from somebody, by a mail program
+            raw = dress(sample.subject, sample.text)
         message = message_of(raw) if raw else message_of_text(sample.subject, sample.text)
         scores = scorer.score(message)
         if kind == "spam":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -46,6 +47,7 @@ MAIL = (
     "mailing: another's brand in subject", "mailing: another's brand in text",
 )  # fmt: skip
 """Number n stands in column n of the MAIL_ROOM of a row (see features.py)."""
+MAILING = tuple(name for name in MAIL if name.startswith("mailing"))
 _NUMBERS = {name: number for number, name in enumerate(MAIL)}
 TEXT_READ = 4000
 NOTICES = (
@@ -208,9 +210,9 @@ def _page(pictures: int, end: str, text: str) -> Iterator[str]:
         yield "mailing: many pictures"
     if pictures and len(text) < 200:
         yield "mailing: pictures instead of text"
-    notices = sum(notice in end for notice in NOTICES)
-    yield "mailing: notices below" if notices > 1 else "mailing: no notices below"
-    if any(sign in text for sign in _SIGNS) and _AMOUNT.search(text) and _numbered(text):
+    notices = islice((notice for notice in NOTICES if notice in end), 2)
+    yield "mailing: notices below" if len([*notices]) > 1 else "mailing: no notices below"
+    if any(sign in text for sign in _SIGNS) and _numbered(text) and _AMOUNT.search(text):
         yield "mailing: number and amount"
 
 

@@ -66,6 +66,7 @@ def train(
 
 
 def _spam(samples: Sequence[Sample], progress: Progress) -> Model:
+    samples = train_spam.thinned(samples)
     taught = train_spam.read_samples(samples, progress, len(samples))
     if len(set(taught.answers.tolist())) < 2:
         raise ValueError("both ham and spam are needed: folders named ham and spam, or labels")
