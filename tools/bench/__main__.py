@@ -1,4 +1,4 @@
-"""`python -m tools.bench compare|profile|growth|scoring|all --bench FOLDER`."""
+"""`python -m tools.bench compare|profile|growth|workers|scoring|all --bench FOLDER`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from tools.bench import compare, growth, page, profile, scoring
+from tools.bench import compare, growth, page, profile, scoring, workers
 from tools.bench.kit import Kit
 from tools.bench.server import BenchError
 
@@ -26,7 +26,9 @@ def main() -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("compare", "profile", "growth", "scoring", "all"))
+    parser.add_argument(
+        "what", choices=("compare", "profile", "workers", "growth", "scoring", "all")
+    )
     parser.add_argument("--bench", type=Path, default=os.environ.get("BENCH"))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=8, help="of each level of a round")
@@ -39,7 +41,9 @@ def parse() -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> None:
     figures = page.Figures(options.docs)
-    wanted = (options.what,) if options.what != "all" else ("scoring", "compare", "profile")
+    wanted = (
+        (options.what,) if options.what != "all" else ("scoring", "compare", "workers", "profile")
+    )
     if wanted == ("scoring",):
         figures.add("scoring", scoring.run())
         return
@@ -62,6 +66,9 @@ MEASURES = {
     "compare": lambda options, kit, folder: compare.run(
         kit, folder, rounds=options.rounds, seconds=options.seconds,
         kinds=[kind for kind in options.peers.split(",") if kind],
+    ),
+    "workers": lambda options, kit, folder: workers.run(
+        kit, folder, rounds=options.rounds, seconds=options.seconds
     ),
     "profile": lambda options, kit, folder: profile.run(kit, folder),
     "growth": lambda options, kit, folder: growth.run(kit, folder, only=options.only),

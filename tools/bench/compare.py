@@ -38,13 +38,17 @@ def run(
     for number in range(rounds):
         for server in servers:
             runs += [{**one, "round": number} for one in turn(kit, server, folder, seconds)]
+    beside = ratios(runs)
+    print("messages per CPU-second, ours over each peer's: median of the rounds' ratios")
+    for row in beside:
+        print(f"  {row['level']:7} {row['server']:13} {row['ratio']:6.2f}  ({row['span']})")
     return {
         "rounds": rounds,
         "seconds": seconds,
         "peers": peers.versions(),
         "runs": runs,
         "medians": medians(runs),
-        "ratios": ratios(runs),
+        "ratios": beside,
     }
 
 

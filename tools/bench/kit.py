@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tools.bench import processes
 from tools.bench.server import BenchError, free_port, wait_for
 
 NEEDED = ("smtp_load.c", "smtp_sink.c", "dns_stub.py", "make_corpus.py", "peers")
@@ -122,6 +123,12 @@ class Kit:
             options = ["-O2", "-std=gnu11", "-o", str(target), str(source)]
             subprocess.run([compiler, *options], check=True)  # noqa: S603
 
+    def seconds(self, sink: Sink) -> float:
+        """Processor time of the tools so far."""
+        ended = os.times()
+        running = [one.pid for one in (self._dns, sink.process) if one]
+        return ended.children_user + ended.children_system + processes.cpu_seconds(running)
+
     def load(self, port: int, *options: object, letters: Path | None = None) -> dict[str, Any]:
         """Send letters until it is over; see smtp_load's own options."""
         command = [str(self._folder / "load"), "-d", str(letters or self.letters),
@@ -141,7 +148,7 @@ class Sink:
         self._stat, self.ids = folder / "sink.json", folder / "ids.txt"
         for old in (self._stat, self.ids):
             old.unlink(missing_ok=True)
-        self._process = subprocess.Popen(  # noqa: S603
+        self.process = subprocess.Popen(  # noqa: S603
             [str(kit._folder / "sink"), "-p", str(kit.sink_port), "-j", str(self._stat),
              "-i", str(self.ids), "-x", str(LONGEST)],
             stdout=subprocess.DEVNULL,
@@ -171,8 +178,8 @@ class Sink:
         return [(int(line.split()[0]), line.split()[1]) for line in lines]
 
     def close(self) -> None:
-        self._process.terminate()
-        self._process.wait()
+        self.process.terminate()
+        self.process.wait()
 
 
 def _chunks(path: Path) -> Sequence[bytes]:

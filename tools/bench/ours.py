@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -20,7 +20,7 @@ from tools.bench.server import Started, free_port
 MACHINE = """\
 hostname: mx1.bench.example
 listen: [{{address: "127.0.0.1:{port}", tls: {{cert: cert.pem, key: key.pem}}}}]
-workers: 1
+workers: {workers}
 store: sqlite:gateway.db
 administrator: administrator@inside.example
 dns: {{nameservers: ["127.0.0.1:{dns}"], timeout: 3s}}
@@ -59,20 +59,34 @@ class Ours:
 
     name = "ours"
 
-    def __init__(self, kit: Kit, folder: Path, sites: str | None = None) -> None:
-        """`sites`: the YAML of the sites, if not the usual one."""
+    def __init__(
+        self,
+        kit: Kit,
+        folder: Path,
+        sites: str | None = None,
+        *,
+        workers: int = 1,
+        cores: Sequence[int] = (),
+    ) -> None:
+        """`sites`: the YAML of the sites, if not the usual one; `cores`: not the server's only."""
         self.folder = folder / self.name
         self.port = free_port()
         self._kit = kit
-        self._started = Started(self.folder, kit.cores.server)
+        self._started = Started(self.folder, cores or [kit.cores.server])
         self._sites = sites or site()
+        self._workers = workers
 
     def prepare(self) -> Path:
         """An empty folder with the configuration; gives the store's file to be."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         write_certificate(self.folder)
-        machine = MACHINE.format(port=self.port, dns=self._kit.dns_port, sink=self._kit.sink_port)
+        machine = MACHINE.format(
+            port=self.port,
+            dns=self._kit.dns_port,
+            sink=self._kit.sink_port,
+            workers=self._workers,
+        )
         (self.folder / "gateway.yaml").write_text(machine + self._sites)
         return self.folder / "gateway.db"
 

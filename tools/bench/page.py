@@ -75,6 +75,8 @@ def bench_page(everything: Mapping[str, Any]) -> str:
     parts = ["# What it costs\n", "Made by `make bench`; do not edit.\n"]
     if "compare" in everything:
         parts += compared(everything["compare"])
+    if "workers" in everything:
+        parts += shared(everything["workers"])
     if "profile" in everything:
         parts += profiled(everything["profile"])
     if "scoring" in everything:
@@ -149,6 +151,26 @@ def asked(found: Mapping[str, Any]) -> list[str]:
         rows.append(("PSS of a worker, MB", "< 250", worker, worker < 250))
     cells = [(*row[:3], "reached" if row[3] else "**not reached**") for row in rows]
     return ["### What was asked for\n", table(("figure", "asked", "measured", ""), cells)]
+
+
+def shared(found: Mapping[str, Any]) -> list[str]:
+    rows = [
+        (r["workers"], f"{r['per_cpu_second']:.0f}", f"{r['per_second']:.0f}", f"{r['p99_ms']:.0f}",
+         f"{r['tools_share']:.0%}", f"{r['largest_process_mb']:.0f}")
+        for r in found["rows"]
+    ]  # fmt: skip
+    ratio, goal = found["ratios"], found["goal"]
+    word = "reached" if ratio["per_cpu_second"] >= goal else "**not reached**"
+    return [
+        "## Two workers\n",
+        where(found),
+        f"Long sessions, 20 connections, nothing pinned: workers and tools share {found['cores']} "
+        f"cores. Two workers take {ratio['per_cpu_second']:.2f} times the messages per CPU-second "
+        f"of one (asked: ≥ {goal}: {word}) and {ratio['per_second']:.2f} times the messages per "
+        f"second; medians of {found['rounds']} rounds of {found['seconds']:g} s.\n",
+        table(("workers", "messages per CPU-second", "per second", "p99 ms",
+               "tools' share of the cores", "PSS MB of the larger worker"), rows),
+    ]  # fmt: skip
 
 
 def profiled(found: Mapping[str, Any]) -> list[str]:

@@ -66,7 +66,7 @@ class Peer:
             "2600": str(kit.sink_port), "5355": str(kit.dns_port), "6399": str(free_port()),
             "11332": str(free_port()), "11334": str(free_port()),
         }  # fmt: skip
-        self._started = Started(self.folder, kit.cores.server)
+        self._started = Started(self.folder, [kit.cores.server])
         self._taught = False
 
     @property

@@ -1,4 +1,4 @@
-"""A server under test: started on its own core, asked what it used, stopped with all it begot."""
+"""A server under test: started on cores of its own, stopped with all processes it begot."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Server(Protocol):
 
 
 class Started:
-    """Processes of one server, pinned to the core of the servers."""
+    """Processes of one server, pinned to the cores of the servers."""
 
-    def __init__(self, folder: Path, core: int) -> None:
+    def __init__(self, folder: Path, cores: Sequence[int]) -> None:
         self.folder = folder
-        self._core = core
+        self._cores = ",".join(map(str, cores))
         self._processes: list[subprocess.Popen[bytes]] = []
 
     @property
@@ -52,7 +52,7 @@ class Started:
         """Start one in the foreground of its own session; its output goes to `log`."""
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(  # noqa: S603
-                ["/usr/bin/taskset", "-c", str(self._core), *command],
+                ["/usr/bin/taskset", "-c", self._cores, *command],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={**os.environ, **environment}, start_new_session=True,
             )  # fmt: skip
