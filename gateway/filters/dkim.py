@@ -32,7 +32,7 @@ class DkimFilter:
 
     async def examine(self, message: Message, verdicts: Verdicts) -> Verdict:
         results = await verify(message, self._resolver, self._limit)
-        found = sum(field.name.strip() == FIELD for field in message.fields)
+        found = sum([field.name == FIELD for field in message.fields])
         return verdict_of(results, found - len(results))
 
 

@@ -53,7 +53,7 @@ def parse_sets(fields: Sequence[Field]) -> list[ArcSet]:
     """The sets of a message by instance, [] without any. Raises MalformedError (5.2, 3A)."""
     found: dict[str, dict[int, Field]] = {RESULTS: {}, SIGNATURE: {}, SEAL: {}}
     for field in fields:
-        name = field.name.strip()
+        name = field.name
         if name not in found:
             continue
         instance = instance_of(field)
@@ -73,14 +73,14 @@ def highest_instance(fields: Sequence[Field]) -> int:
     """The highest instance that can be read, for the record of a chain without structure."""
     highest = 0
     for field in fields:
-        if field.name.strip() in (RESULTS, SIGNATURE, SEAL):
+        if field.name in (RESULTS, SIGNATURE, SEAL):
             with contextlib.suppress(MalformedError):
                 highest = max(highest, instance_of(field))
     return highest
 
 
 def instance_of(field: Field) -> int:
-    if field.name.strip() == RESULTS:
+    if field.name == RESULTS:
         match = _INSTANCE.match(field.value)
         if not match:
             raise MalformedError("ARC-Authentication-Results without an instance")

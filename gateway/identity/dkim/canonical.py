@@ -103,7 +103,7 @@ class CanonicalMessage:
         self._hashing = asyncio.Lock()
         self.by_name: dict[str, list[Field]] = {}
         for field in fields:
-            self.by_name.setdefault(field.name.strip(), []).append(field)
+            self.by_name.setdefault(field.name, []).append(field)
 
     def field(self, field: Field, form: str) -> bytes:
         """One field's canonical form, without its final CRLF."""
@@ -112,7 +112,8 @@ class CanonicalMessage:
             return octets.removesuffix(b"\r\n")
         known = self._relaxed.get(field.start)
         if known is None:
-            known = self._relaxed[field.start] = relaxed_field(field.name, field.value)
+            name = field.name.encode("utf-8", "surrogateescape")  # lower-cased already
+            known = self._relaxed[field.start] = name + b":" + relaxed_value(field.value)
         return known
 
     def signed_fields(self, names: Sequence[str], form: str, but: Field) -> list[bytes]:

@@ -44,6 +44,8 @@ class Signature:
     """The domain of i=, that of d= by default."""
     user: str = ""
     """The local part of i=, empty by default."""
+    start: str = ""
+    """The first characters of b=, to tell signatures apart (RFC 6008)."""
 
     def expired(self, now: datetime) -> bool:
         return self.expires is not None and now.timestamp() > self.expires
@@ -84,6 +86,7 @@ def read_signature(tags: dict[str, str], user: str = "", identity: str = "") -> 
         expires=expires,
         identity=identity or domain,
         user=user,
+        start="".join(tags["b"][:40].split())[:8],
     )
 
 

@@ -31,12 +31,12 @@ class SignatureResult:
     names: tuple[str, ...] = ()
     """The fields it covers, lower-cased."""
     start: str = ""
-    """The first characters of b=, to tell signatures apart (RFC 6008)."""
+    """As in `Signature`."""
 
 
 async def verify(message: Message, resolver: Resolver, limit: int) -> list[SignatureResult]:
     """Judge the first `limit` signatures from the top; their keys are looked up together."""
-    fields = [field for field in message.fields if field.name.strip() == FIELD][:limit]
+    fields = [field for field in message.fields if field.name == FIELD][:limit]
     return await together([partial(_judge, message, field, resolver) for field in fields])
 
 
@@ -53,7 +53,7 @@ async def _judge(message: Message, field: Field, resolver: Resolver) -> Signatur
         signature.algorithm,
         reason,
         signature.names,
-        _start(field),
+        signature.start,
     )
 
 
@@ -65,11 +65,6 @@ def _unreadable(field: Field, reason: str) -> SignatureResult:
         return SignatureResult("permerror", reason=reason)
     shown = {name: tags.get(name, "")[:253] for name in "dsa"}
     return SignatureResult("permerror", shown["d"].lower(), shown["s"], shown["a"], reason)
-
-
-def _start(field: Field) -> str:
-    value = parse_tags(field.value)["b"]
-    return "".join(value[:40].split())[:8]
 
 
 async def _verdict(
