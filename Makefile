@@ -5,7 +5,7 @@
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: help setup run test fuzz lint format reference bench bench-profile bench-growth soak data-test compare lock wheel clean
+.PHONY: help setup run test fuzz lint format reference bench bench-nodes bench-profile bench-growth soak data-test compare lock wheel clean
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
@@ -63,6 +63,10 @@ bench-profile: .venv/dev
 # What it costs as letters, connections, sites, rules, queue and memory grow: docs/bench-growth.md.
 bench-growth: .venv/dev
 	$(BIN)/python -m tools.bench growth --bench "$(BENCH)" $(OPTIONS)
+
+# Letters through nodes that share one PostgreSQL, and what each part costs (docs/scale.md).
+bench-nodes: .venv/dev
+	$(BIN)/python -m tools.bench_nodes
 
 # Kill it again and again under load; what became of it stands in docs/soak.md. make soak KILLS=40
 KILLS ?= 2000
