@@ -116,6 +116,7 @@ class Gateway:
             policy=self._delivery(self._parts),
             journal=self._journal,
             clock=clock.now,
+            processes=self._workers,
         )
         self._intake = self._build_intake(self._parts)
         self._receivers = self._build_receivers()

@@ -16,9 +16,10 @@ from gateway import telling
 from gateway.delivery_policy import Attempt, Policy, SitePolicy
 from gateway.settings import Retry
 from gateway.store import Job, Outcome, Settlement
+from gateway.telling import is_warning
 from gateway.wishes import wish
 
-__all__ = ["Attempt", "Policy", "SitePolicy", "after", "is_late", "next_attempt"]
+__all__ = ["Attempt", "Policy", "SitePolicy", "after", "is_late", "is_warning", "next_attempt"]
 
 MIN_ATTEMPTS = 5
 """Nothing is given up with fewer: it may come from a long hold, or we may have been away."""

@@ -14,6 +14,8 @@ from gateway.plan import Letter
 from gateway.store import Job, Outcome
 from gateway.wishes import decoded, origins, rewritten, wish
 
+_DELAYED = ".delayed"
+
 
 def may_tell(job: Job, site: SitePolicy) -> bool:
     """Whether the sender may hear from us at all."""
@@ -32,7 +34,12 @@ def delay(attempt: Attempt, policy: Policy, late: Sequence[Outcome]) -> tuple[Le
     told = [outcome for outcome in late if wish(job, outcome.recipient).delay]
     if not told or attempt.only_hold or not may_tell(job, policy.site(job.site)):
         return ()
-    return (_dsn(f"{job.letter_id}.delayed", "delayed", attempt, policy, told),)
+    return (_dsn(job.letter_id + _DELAYED, "delayed", attempt, policy, told),)
+
+
+def is_warning(letter: Letter) -> bool:
+    """Whether this only tells a sender that a letter is late."""
+    return letter.kind == "dsn" and letter.id.endswith(_DELAYED)
 
 
 def success(attempt: Attempt, policy: Policy) -> tuple[Letter, ...]:

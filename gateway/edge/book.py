@@ -7,14 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.delivery import Attempt, Policy, after, is_late
-from gateway.edge.limiter import AlertLimiter, NoticeLimiter
+from gateway.delivery import Attempt, Policy, after, is_late, is_warning
+from gateway.edge.limiter import AlertLimiter, NoticeLimiter, WarningLimiter
 from gateway.edge.transport import Sent
 from gateway.journal import Journal
 from gateway.store import Job, Outcome, Settlement, Store, StoreError
 
 WAITS = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Seconds between attempts at writing down an outcome; the last one repeats."""
+UNWARNED = "its sender is not warned of the delay: too many are"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,9 @@ class Book:
         alerts: AlertLimiter,
         clock: Callable[[], datetime],
         chance: Callable[[], float],
+        processes: int,
     ) -> None:
+        """`processes`: how many books share what may be told in all."""
         self.policy = policy
         self.patient = True
         """Try again while the store is in trouble; not when the process is to end."""
@@ -50,11 +53,12 @@ class Book:
         self._clock = clock
         self._chance = chance
         self._notices = NoticeLimiter()
+        self._warnings = WarningLimiter(processes)
 
     async def enter(self, job: Job, tried: Tried) -> None:
         """Settle one attempt, and tell the journal when that is on disk."""
         now = self._clock()
-        settlement = self._conclude(job, tried, now)
+        settlement = self._not_too_many(job, self._conclude(job, tried, now), now)
         ended = _given_up(settlement)
         if ended and settlement.on_failure == "hold":
             told = any(letter.kind == "notice" for letter in settlement.notices)
@@ -85,6 +89,17 @@ class Book:
             if now - job.accepted > self.policy.retry.give_up:
                 return Settlement(tried.sent.outcomes, None)  # held: a person looks at it
             return Settlement(tried.sent.outcomes, now + self.policy.retry.max)
+
+    def _not_too_many(self, job: Job, settlement: Settlement, now: datetime) -> Settlement:
+        """Without the warning of a delay where that many were sent as may be."""
+        if not any(map(is_warning, settlement.notices)):
+            return settlement
+        if self._warnings.take(job.reverse_path, now):
+            return settlement
+        self._journal.remarked(job.letter_id, job.next_hop, UNWARNED)
+        self._alerts.alert("too many letters are late to warn all their senders", now, job.next_hop)
+        kept = tuple(letter for letter in settlement.notices if not is_warning(letter))
+        return replace(settlement, notices=kept)
 
     async def _settle(self, job: Job, settlement: Settlement, now: datetime) -> bool:
         """False when it could not be done: the letter's lease will run out, and it is repeated."""

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 
 from gateway.journal import Journal
 
 ALERT_EVERY = timedelta(minutes=15)
 NOTICE_EVERY = timedelta(hours=1)
+WARNINGS_EVERY = timedelta(hours=1)
+WARNINGS_TO_ONE = 5
+WARNINGS = 1000
+"""Warnings of delay in that time, to one address and in all. An outage makes thousands of letters
+late at the same time: their senders' servers are not to be flooded by us, nor our way out."""
 REMEMBERED = 1000
 """Alerts remembered; beyond them one may come too often, never too seldom."""
+
+
+def _is_within(span: timedelta, begin: datetime, now: datetime) -> bool:
+    """Not before it either: a clock that was ahead and is set back must silence nothing."""
+    return timedelta(0) <= now - begin < span
 
 
 class AlertLimiter:
@@ -25,7 +37,7 @@ class AlertLimiter:
         """`about` is what the alert concerns: a next hop, a site."""
         key = (what, about)
         last = self._told.get(key)
-        if last is not None and now - last < self._every:
+        if last is not None and _is_within(self._every, last, now):
             return
         if len(self._told) >= REMEMBERED:
             self._told.clear()
@@ -48,7 +60,7 @@ class NoticeLimiter:
 
     def allows(self, site: str, now: datetime) -> bool:
         last = self._sites.get(site, _Site()).last
-        return last is None or now - last >= self._every
+        return last is None or not _is_within(self._every, last, now)
 
     def untold(self, site: str) -> int:
         """Letters held since the last notice without one."""
@@ -61,3 +73,24 @@ class NoticeLimiter:
             state.last, state.untold = now, 0
         else:
             state.untold += 1
+
+
+class WarningLimiter:
+    """How many are told by mail that their letters are late; each of the processes has its part."""
+
+    def __init__(self, processes: int = 1) -> None:
+        self._to_one = ceil(WARNINGS_TO_ONE / processes)
+        self._in_all = ceil(WARNINGS / processes)
+        self._since: datetime | None = None
+        self._told = Counter[str]()
+
+    def take(self, address: str, now: datetime) -> bool:
+        """Whether one more may go to this address now; if so it is counted."""
+        if self._since is None or not _is_within(WARNINGS_EVERY, self._since, now):
+            self._since = now
+            self._told.clear()
+        key = address.lower()
+        if self._told[key] >= self._to_one or self._told.total() >= self._in_all:
+            return False
+        self._told[key] += 1
+        return True

@@ -51,7 +51,7 @@ class Relay:
 
     `hops` gives a next hop's present configuration by name, None when there is none any more.
     `transport` makes the way to a next hop; by default SMTP, LMTP or a Maildir by its address, and
-    with `resolver` straight to the recipients' domains.
+    with `resolver` straight to the recipients' domains. `processes` share the store's letters.
     """
 
     def __init__(
@@ -70,6 +70,7 @@ class Relay:
         batch: int = BATCH,
         poll: float = POLL,
         renewal: float = RENEWAL,
+        processes: int = 1,
     ) -> None:
         self._store = store
         self._hops = hops
@@ -98,7 +99,13 @@ class Relay:
             recovered=self._employ,
         )
         self._book = Book(
-            store=store, policy=policy, journal=journal, alerts=alerts, clock=clock, chance=chance
+            store=store,
+            policy=policy,
+            journal=journal,
+            alerts=alerts,
+            clock=clock,
+            chance=chance,
+            processes=processes,
         )
 
     # --- the face ---

@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from gateway.edge.limiter import REMEMBERED, AlertLimiter, NoticeLimiter
+from gateway.edge.limiter import (
+    REMEMBERED,
+    WARNINGS,
+    WARNINGS_TO_ONE,
+    AlertLimiter,
+    NoticeLimiter,
+    WarningLimiter,
+)
 from gateway.journal import Journal
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
@@ -40,3 +47,35 @@ def test_notices_are_counted_until_the_next_may_go() -> None:
     assert notices.allows("shop", START + timedelta(minutes=60))
     notices.noted("shop", START + timedelta(minutes=60), told=True)
     assert notices.untold("shop") == 0
+
+
+def test_warnings_are_bounded_to_one_and_in_all() -> None:
+    warnings = WarningLimiter()
+    taken = [warnings.take(f"{'Jj'[n % 2]}ane@customer.example", START) for n in range(100)]
+    assert taken.count(True) == WARNINGS_TO_ONE
+    taken = [warnings.take(f"c{n}@customer.example", START) for n in range(2 * WARNINGS)]
+    assert taken.count(True) == WARNINGS - WARNINGS_TO_ONE
+    assert len(warnings._told) <= WARNINGS
+    assert warnings.take("jane@customer.example", START + timedelta(hours=1))
+
+
+def test_processes_share_what_may_be_warned_of() -> None:
+    limiters = [WarningLimiter(4) for _ in range(4)]
+    taken = [
+        each.take(f"c{n}@customer.example", START) for each in limiters for n in range(WARNINGS)
+    ]
+    assert taken.count(True) == WARNINGS
+
+
+def test_a_clock_that_was_ahead_silences_nothing() -> None:
+    """It is set back by a year when the network comes."""
+    told: list[str] = []
+    ahead = START + timedelta(days=365)
+    alerts = AlertLimiter(Journal([lambda event, _: told.append(event)]))
+    notices, warnings = NoticeLimiter(), WarningLimiter()
+    for now in (ahead, START):
+        alerts.alert("down", now, "mailbox")
+        assert notices.allows("shop", now)
+        notices.noted("shop", now, told=True)
+        assert [warnings.take("a@b.example", now) for _ in range(9)].count(True) == WARNINGS_TO_ONE
+    assert len(told) == 2

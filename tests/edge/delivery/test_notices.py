@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from support.deliveries import Bench
 
+from gateway.edge import limiter
+from gateway.edge.book import UNWARNED
 from gateway.message import Wishes
 
 SUPPORT = "support@shop.example"
@@ -167,6 +169,30 @@ async def test_a_late_letter_is_told_of_once(bench, hops):
     assert of_recipient["Status"] == "4.7.1"
     assert of_recipient["Will-Retry-Until"] == "Sun, 29 Nov 2026 08:00:00 +0000"
     assert len(bench.told_of("alert", what="letters are late", about="mailbox")) == 1
+
+
+async def test_an_outage_makes_no_flood_of_warnings(bench, hops, monkeypatch):
+    """Nobody is told of each of their letters, nor everybody of one; each is written down."""
+    monkeypatch.setattr(limiter, "WARNINGS", 4)
+    monkeypatch.setattr(limiter, "WARNINGS_TO_ONE", 2)
+    busy = await hops.start(on_mail=busy_now)
+    outbound = await hops.start()
+    bench.add_hop("mailbox", busy.address)
+    bench.add_hop("outbound", outbound.address)
+    senders = ["jane@customer.example", "JANE@customer.example"] * 3
+    senders += [f"c{n}@customer.example" for n in range(5)]
+    for sender in senders:
+        await bench.keep("mailbox", answerable=True, reverse_path=sender)
+    async with bench.running() as relay:
+        await settled(bench, 11)
+        bench.now += timedelta(hours=5)
+        relay.wake()
+        await settled(bench, 22)
+    assert len(outbound.taken) == 4
+    told = [letter.recipients[0].lower() for letter in outbound.taken]
+    assert told.count("jane@customer.example") <= 2
+    assert len(bench.told_of("remark", what=UNWARNED)) == 7
+    assert len(bench.told_of("alert", about="mailbox")) == 2
 
 
 async def busy_now(_address: str) -> str:
