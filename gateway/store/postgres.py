@@ -10,29 +10,42 @@ import asyncio
 import mmap
 import secrets
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import psycopg
 
 from gateway.message import Arrival, Octets
 from gateway.settings import Acknowledgements
-from gateway.store import Job, Node, StoreError, claiming, nodes, pieces, settling
+from gateway.store import (
+    Job,
+    Node,
+    StoreError,
+    UnreachableError,
+    claiming,
+    nodes,
+    pieces,
+    settling,
+)
 from gateway.store.common import CommonStore, Rules
 from gateway.store.owner import is_alive, is_here
 from gateway.store.postgres_door import Doorkeeper
 from gateway.store.postgres_schema import migrate
 from gateway.store.postgres_session import Numbers, PostgresSession
-from gateway.store.sql import Transaction, micros
+from gateway.store.sql import Connection, Transaction, micros
 from gateway.store.writer import Writer
 
+T = TypeVar("T")
 WRITERS = READERS = 2
 """Sessions of each process: one waits for the server while the other works."""
+PATIENCE = 30.0
+"""Seconds after which a server that says nothing is taken to be away: 451, and no lie, since what
+it does after all is a letter delivered twice at worst."""
 SHARDS = 4096
 """So many that two sessions hardly ever add up in the same one."""
 STRAY_AGE = timedelta(hours=1)
@@ -42,9 +55,18 @@ STRAY_AGE = timedelta(hours=1)
 class PostgresStore(CommonStore):
     """See `gateway.store.Store`."""
 
-    def __init__(self, writer: Writer, reader: Writer, rules: Rules, folder: Path | None) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        reader: Writer,
+        rules: Rules,
+        *,
+        folder: Path | None,
+        patience: float,
+    ) -> None:
         super().__init__(writer, reader, rules)
         self._folder = folder
+        self._patience = patience
         self._watch = nodes.Watch(self._owner)
         self._doubtful: list[str] = []
         """Leases that may have been taken although we were told nothing of it."""
@@ -61,6 +83,7 @@ class PostgresStore(CommonStore):
         sites: Mapping[str, str] | None = None,
         writers: int = WRITERS,
         readers: int = READERS,
+        patience: float = PATIENCE,
     ) -> PostgresStore:
         """Connect and bring the schema up to date.
 
@@ -78,11 +101,25 @@ class PostgresStore(CommonStore):
             Writer(writing, name="store-writer"),
             Writer(reading, name="store-reader"),
             Rules.of(limits, call_budget_periods, sites, lease),
-            folder,
+            folder=folder,
+            patience=patience,
         )
         if 0 < before < now:
             store.remarks.append(f"the store's schema was brought from version {before} to {now}")
         return store
+
+    async def _write(self, work: Callable[[Transaction], T]) -> T:
+        return await self._in_time(self._writer.do(work))
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        return await self._in_time(self._reader.do(lambda tx: work(tx.db)))
+
+    async def _in_time(self, asked: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(self._patience):
+                return await asked
+        except TimeoutError:
+            raise UnreachableError(f"PostgreSQL: no answer in {self._patience:.0f} s") from None
 
     # --- large contents are rows of pieces ---
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -265,22 +266,45 @@ async def test_a_server_that_goes_and_comes(own_cluster: Cluster, own_url: str, 
         with pytest.raises(UnreachableError):
             await PostgresStore.open(own_url)
         own_cluster.start()
-        await _until_it_takes(store, mail)
-        assert (await store.balance()).accepted == 2
-        (first, second) = await store.claim(mail.NOW, 10)
-        assert (first.queue_id, second.queue_id) == ("Q1", "Q3")
+        taken = await _until_it_takes(store, mail)
+        assert {"Q1", taken} <= {job.queue_id for job in await store.claim(mail.NOW, 10)}
+        assert (await store.balance()).balanced
     finally:
         await store.close()
 
 
-async def _until_it_takes(store: PostgresStore, mail: Any) -> None:
-    async with asyncio.timeout(20):
-        while True:
+async def _until_it_takes(store: PostgresStore, mail: Any) -> str:
+    """Try with new messages, as a client would; gives the queue id of the one that was taken."""
+    async with asyncio.timeout(30):
+        for number in itertools.count(100):
+            id_ = f"Q{number}"
             try:
-                await store.keep(mail.arrival("Q3"), [mail.letter("Q3")], mail.plan())
-                return
+                await store.keep(mail.arrival(id_), [mail.letter(id_)], mail.plan())
             except UnreachableError:
                 await asyncio.sleep(0.1)
+            else:
+                return id_
+    raise AssertionError
+
+
+async def test_a_server_that_hangs(own_cluster: Cluster, own_url: str, mail: Any) -> None:
+    """It takes connections and answers nothing: callers hear in time, and later all is well."""
+    store = await PostgresStore.open(own_url, patience=1.0)
+    try:
+        await store.keep(mail.arrival("Q1"), [mail.letter("Q1")], mail.plan())
+        own_cluster.freeze()
+        try:
+            with pytest.raises(UnreachableError, match="no answer"):
+                await store.keep(mail.arrival("Q2"), [mail.letter("Q2")], mail.plan())
+            with pytest.raises(UnreachableError, match="no answer"):
+                await store.recall(mail.message(), mail.NOW)
+        finally:
+            own_cluster.thaw()
+        taken = await _until_it_takes(store, mail)
+        assert {"Q1", taken} <= {entry.queue_id for entry in await store.entries()}
+    finally:
+        own_cluster.thaw()
+        await store.close()
 
 
 async def test_connections_that_the_server_ends(nodes: Any, mail: Any, postgres_url: str) -> None:

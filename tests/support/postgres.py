@@ -9,6 +9,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -77,6 +78,19 @@ class Cluster:
     def stop(self, mode: str = "fast") -> None:
         """`immediate` is a crash: no checkpoint, no farewell."""
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-m", mode, "stop")
+
+    def freeze(self) -> None:
+        """All its processes stop where they are, as when its machine hangs."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        leader = int((self.folder / "data/postmaster.pid").read_text().partition("\n")[0])
+        children = Path(f"/proc/{leader}/task/{leader}/children").read_text().split()
+        for pid in (leader, *map(int, children)):
+            os.kill(pid, number)
 
     def database(self, template: str = "template1") -> str:
         """A new one, empty or a copy."""
