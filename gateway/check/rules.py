@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -39,9 +39,11 @@ def rules(settings: Settings, sources: Sources, now: datetime) -> Iterator[Probl
     used = {use.use for use in settings.filters}
     missing = set(NEEDS.values()) - used if names_are_certain(settings, sources) else set()
     for site_steps, site in places(settings):
+        above = Above(site)
         for number, route in enumerate(site.routes):
             steps = (*site_steps, "routes", number)
-            yield from _reach(site, number, steps, known, sources)
+            yield from _reach(site, number, steps, known, sources, above)
+            above.add(number)
             yield from _conditions(route, steps, missing, settings, sources)
             yield from _effects(route, steps, sources)
 
@@ -49,18 +51,44 @@ def rules(settings: Settings, sources: Sources, now: datetime) -> Iterator[Probl
 # --- rules that no letter reaches ----------------------------------------------------------------
 
 
+class Above:
+    """The rules of a site above one of them, those with a plain address found by it.
+
+    Of ten thousand rules no two with different addresses are compared.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._plain: dict[str, list[int]] = {}
+        self._patterns: list[int] = []
+        self._stated: list[Mapping[str, Any]] = []
+        self._wider: dict[int, Callable[[str], bool]] = {}
+
+    def add(self, number: int) -> None:
+        route = self._site.routes[number]
+        self._stated.append(_stated(route))
+        to = route.to.lower()
+        if "*" in to:
+            self._patterns.append(number)
+            self._wider[number] = _wider(to, self._site)
+        else:
+            self._plain.setdefault(to, []).append(number)
+
+    def covering(self, below: Route) -> Iterator[int]:
+        """Those that match every letter that `below` matches, the topmost first."""
+        to, wanted = below.to.lower(), _stated(below)
+        for number in sorted(self._patterns + self._plain.get(to, [])):
+            less = all(wanted.get(key) == value for key, value in self._stated[number].items())
+            if less and (number not in self._wider or self._wider[number](to)):
+                yield number
+
+
 def _reach(
-    site: Site, number: int, steps: Steps, known: Known, sources: Sources
+    site: Site, number: int, steps: Steps, known: Known, sources: Sources, rules: Above
 ) -> Iterator[Problem]:
     route = site.routes[number]
-    above = next(
-        (
-            index
-            for index, other in enumerate(site.routes[:number])
-            if sources.sound((*steps[:-1], index)) and _covers(other, route, site)
-        ),
-        None,
-    )
+    covering = rules.covering(route)
+    above = next((index for index in covering if sources.sound((*steps[:-1], index))), None)
     if above is not None and sources.sound(steps):
         name = site.routes[above].name or f"rule {above + 1}"
         what = f"never reached: '{shown(name)}' above takes every such letter"
@@ -82,13 +110,6 @@ def _reach(
         yield sources.problem(at, what, "add it to 'recipients', or mend it", warning=True)
 
 
-def _covers(above: Route, below: Route, site: Site) -> bool:
-    """Whether every letter that `below` matches is matched by `above` already."""
-    wanted = _stated(below)
-    less = all(wanted.get(key) == value for key, value in _stated(above).items())
-    return less and _wider(above.to.lower(), below.to.lower(), site)
-
-
 def _stated(route: Route) -> Mapping[str, Any]:
     """The conditions besides `to`, patterns as their text."""
     stated = {key: getattr(route, key) for key in CONDITIONS if key in route.model_fields_set}
@@ -99,12 +120,15 @@ def _stated(route: Route) -> Mapping[str, Any]:
     return {key: value for key, value in stated.items() if value not in (None, (), "", {})}
 
 
-def _wider(above: str, below: str, site: Site) -> bool:
+def _wider(above: str, site: Site) -> Callable[[str], bool]:
     """`*@shop.example` takes what `info@shop.example` and `a*@shop.example` take."""
     if above in {"*", "*@*"} or (len(site.domains) == 1 and above == f"*@{site.domains[0]}"):
-        return True
-    pattern = ".*".join(map(re.escape, re.sub(r"\*+", "*", above).split("*")))
-    return re.fullmatch(pattern, below) is not None if above.count("*") < 4 else above == below
+        return lambda below: True
+    if above.count("*") >= 4:
+        return lambda below: above == below
+    parts = re.sub(r"\*+", "*", above).split("*")
+    pattern = re.compile(".*".join(map(re.escape, parts)))
+    return lambda below: pattern.fullmatch(below) is not None
 
 
 # --- conditions that never hold ------------------------------------------------------------------
