@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -22,6 +25,7 @@ from hypothesis.stateful import (
 
 from gateway.settings import Acknowledgements
 from gateway.store import Balance, Job, Outcome, Settlement
+from gateway.store.postgres import PostgresStore
 from gateway.store.sqlite import SqliteStore
 
 MINUTE = timedelta(minutes=1)
@@ -42,15 +46,15 @@ class Mailroom(RuleBasedStateMachine):
     """One store, and beside it what we know must be true: who was accepted, what was handed on."""
 
     mail: SimpleNamespace
+    open_: Callable[..., Any]
+    """Makes an empty store."""
     ids = Bundle("ids")
 
     def __init__(self) -> None:
         super().__init__()
         self.loop = asyncio.Runner()
         self.now = self.mail.NOW
-        self.store: SqliteStore = self.run(
-            SqliteStore.open(Path(":memory:"), limits=Acknowledgements(per_author=timedelta(0)))
-        )
+        self.store: Any = self.run(self.open_(limits=Acknowledgements(per_author=timedelta(0))))
         self.accepted: dict[str, set[str]] = {}
         """Recipients by queue id; those of raw holds too."""
         self.raw: set[str] = set()
@@ -284,11 +288,29 @@ def _generated(state: str) -> str:
 
 
 def test_any_sequence(mail: SimpleNamespace) -> None:
-    Mailroom.mail = mail
+    try_sequences(mail, partial(SqliteStore.open, Path(":memory:")), examples=60)
+
+
+def test_any_sequence_on_postgres(mail: SimpleNamespace, postgres_url: str) -> None:
+    def open_(**options: Any) -> Any:
+        with psycopg.connect(postgres_url, autocommit=True) as db:
+            tables = db.execute(
+                "SELECT string_agg(tablename, ', ') FROM pg_tables "
+                "WHERE schemaname = 'public' AND tablename <> 'gateway_schema'"
+            ).fetchone()
+            assert tables is not None
+            db.execute(f"TRUNCATE {tables[0]}")
+        return PostgresStore.open(postgres_url, **options)
+
+    try_sequences(mail, open_, examples=8)
+
+
+def try_sequences(mail: SimpleNamespace, open_: Callable[..., Any], *, examples: int) -> None:
+    Mailroom.mail, Mailroom.open_ = mail, staticmethod(open_)
     run_state_machine_as_test(
         Mailroom,
         settings=settings(
-            max_examples=60,
+            max_examples=examples,
             stateful_step_count=40,
             deadline=None,
             suppress_health_check=list(HealthCheck),
