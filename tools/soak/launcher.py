@@ -69,10 +69,13 @@ def _fork(arguments: list[str], *, log: str = "", output: int = -1) -> int:
     """A process group of its own that runs the gateway's command; gives its pid."""
     pid = os.fork()
     if pid:
+        # Here too: whoever gets the pid may kill the group at once.
+        with contextlib.suppress(OSError):
+            os.setpgid(pid, pid)
         return pid
     status = 70
     try:
-        os.setsid()
+        os.setpgid(0, 0)
         errors = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600) if log else output
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.dup2(errors if output < 0 else output, 1)
