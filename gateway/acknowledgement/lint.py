@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from gateway.acknowledgement.lint_rules import APOLOGY, FORMAL, RULES, Rule
@@ -20,8 +21,12 @@ _TAG = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
 _REMEDY = re.compile(r"\{#-?\s*remedy:\s*([^#]{3,200}?)\s*-?#\}")
 
 
-def check(path: Path, source: str, language: str, tone: str) -> list[Problem]:
-    """What a template should not say to a customer of this tone, each with its line."""
+@lru_cache(maxsize=512)
+def check(path: Path, source: str, language: str, tone: str) -> tuple[Problem, ...]:
+    """What a template should not say to a customer of this tone, each with its line.
+
+    Remembered: thousands of sites may use the same shipped words.
+    """
     base = language.partition("-")[0]
     words = seen(source)
     problems = [
@@ -33,7 +38,7 @@ def check(path: Path, source: str, language: str, tone: str) -> list[Problem]:
     problems += _apologies(path, source, words, base)
     if len(words) > LONGEST:
         problems.append(Problem(path, 1, "", "it is long", "say it in half as many words", True))
-    return problems
+    return tuple(problems)
 
 
 def seen(source: str) -> str:
