@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -51,13 +51,20 @@ def command(config: str | None) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     slots = Slots(folder / "examining", release=gateway.__version__)
     pulse = Pulse(workers)
+    served = Served(settings, config_path(config), digest, sink)
 
     def worker(index: int) -> int:
         watch = Watch(slots, slots.of(index), pulse, index)
-        served = Served(settings, config_path(config), digest, sink)
         return run_worker(served, watch, workers=workers)
 
-    raise SystemExit(supervise(workers, worker, journal=Journal([sink]), slots=slots, pulse=pulse))
+    def reload() -> None:
+        nonlocal served
+        served = reread(served)
+
+    journal = Journal([sink])
+    raise SystemExit(
+        supervise(workers, worker, journal=journal, slots=slots, pulse=pulse, reload=reload)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,18 @@ class Served:
     digest: str
     sink: Lines
     """Where its journal goes."""
+
+
+def reread(served: Served) -> Served:
+    """What a worker begins with after a reload: the new files, unless they have a mistake.
+
+    The workers that run tell of the mistake.
+    """
+    loaded = load(served.path, os.environ)
+    settings = usable(loaded, inspect(loaded, now(), serving=True))
+    if settings is None:
+        return served
+    return replace(served, settings=settings, digest=files_digest(loaded.files))
 
 
 def checked_or_exit(config: str | None) -> tuple[Settings, Sequence[Problem], str]:
@@ -144,6 +163,7 @@ async def serve(begin: Served, watch: Watch, *, workers: int) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, reload.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # the supervisor blocked it
     try:
         await served.start(reuse_port=workers > 1)
     except UnreachableError as error:

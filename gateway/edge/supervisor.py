@@ -53,18 +53,21 @@ def supervise(
     journal: Journal,
     slots: Slots | None = None,
     pulse: Pulse | None = None,
+    reload: Callable[[], None] = lambda: None,
     kill_after: float = 90.0,
 ) -> int:
     """Run workers until SIGTERM or SIGINT; gives the exit status for the whole.
 
     SIGTERM is passed on and means drain: each worker ends by itself, or is killed after
-    `kill_after` seconds or at a second SIGTERM. SIGHUP is passed on and means reload. With `pulse`
-    a worker that stops beating is killed, and what it was examining counted. Call it before any
-    thread, event loop, socket or database is opened; `run_worker` opens its own.
+    `kill_after` seconds or at a second SIGTERM. SIGHUP is passed on and means reload; `reload` is
+    called too, for the workers that begin later. A worker has it blocked until it can hear it.
+    With `pulse` a worker that stops beating is killed, and what it was examining counted. Call it
+    before any thread, event loop, socket or database is opened; `run_worker` opens its own.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     try:
-        return Supervisor(workers, run_worker, journal, slots, pulse, kill_after).run()
+        supervisor = Supervisor(workers, run_worker, journal, slots, pulse, reload, kill_after)
+        return supervisor.run()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -77,6 +80,7 @@ class Supervisor:
         journal: Journal,
         slots: Slots | None,
         pulse: Pulse | None,
+        reload: Callable[[], None],
         kill_after: float,
     ) -> None:
         self._workers = [Worker(index) for index in range(workers)]
@@ -84,6 +88,7 @@ class Supervisor:
         self._journal = journal
         self._slots = slots
         self._pulse = pulse
+        self._reload = reload
         self._look_at = time.monotonic()
         self._kill_after = kill_after
         self._stopping = False
@@ -138,6 +143,10 @@ class Supervisor:
         if info.si_signo == signal.SIGHUP:
             self._journal.lifecycle("reload")
             self._send(signal.SIGHUP)
+            try:
+                self._reload()
+            except Exception as error:  # who watches must not fall over a mistake in a file
+                self._journal.trouble("reload", error)
         else:
             self._stop()
 
@@ -207,10 +216,9 @@ def _be_worker(index: int, run_worker: RunWorker, journal: Journal, supervisor: 
         # If the supervisor is killed, drain: nobody would watch us any more.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
         # A terminal's ^C reaches us too, but the supervisor turns it into SIGTERM; and a reload
-        # that comes before the worker is ready for it must not be its end.
+        # that comes before the worker is ready for it must wait, not be its end nor be lost.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED - {signal.SIGHUP})
         if os.getppid() == supervisor:
             status = run_worker(index)
     except SystemExit as error:

@@ -94,6 +94,30 @@ async def test_sighup_reloads_and_a_mistake_changes_nothing(serve, tmp_path):
         assert await served.stop() == 0
 
 
+async def test_a_worker_that_is_started_again_has_the_configuration_of_the_last_reload(
+    serve, tmp_path
+):
+    async with serve() as served:
+        shop = SHOP.replace("name: silent", "name: other")
+        (tmp_path / "shop.yaml").write_text(shop)
+        served.process.send_signal(signal.SIGHUP)
+        await served.wait_for("reloaded")
+        (tmp_path / "shop.yaml").write_text(shop.replace("routes:", "rotues:"))
+        served.process.send_signal(signal.SIGHUP)
+        await until(
+            lambda: asyncio.sleep(0, served.events("alert")),
+            lambda found: any("reload refused" in str(alert) for alert in found),
+        )
+        (pid,) = [int(event["process"]) for event in served.events("started")]
+        os.kill(pid, signal.SIGKILL)
+        await served.wait_for("started", 2)
+        assert send_many(served.events("listening")[-1]["address"].split(":"), [1]) == [1]
+        await served.wait_for("delivery")
+        assert await served.stop() == 0
+    (letter,) = (tmp_path / "mailbox").glob("new/*")
+    assert b"\nX-Gateway-Rule: other\n" in letter.read_bytes()
+
+
 async def test_two_workers_share_the_port_and_one_may_die(serve, tmp_path):
     async with serve(more="workers: 2\n", port=free_port()) as served:
         assert len(await served.wait_for("started", 2)) == 2

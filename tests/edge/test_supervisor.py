@@ -38,6 +38,7 @@ def until_told(*ready, done=lambda: 0, reload=lambda: None):
     """Serve until SIGTERM, as a worker does."""
     signal.signal(signal.SIGHUP, lambda *_: reload())
     signal.signal(signal.SIGTERM, lambda *_: os._exit(done()))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     tell(*ready)
     while True:
         signal.pause()
@@ -50,6 +51,7 @@ class Run:
     """A supervisor in a process of its own, and what it and its workers tell line by line."""
 
     def __init__(self, script: str, folder: Path) -> None:
+        self.folder = folder
         path = folder / "script.py"
         path.write_text(PREAMBLE + textwrap.dedent(script))
         self.process = subprocess.Popen(
@@ -140,6 +142,34 @@ def test_a_reload_reaches_all(run):
     ready_pids(running)
     running.signal(signal.SIGHUP)
     assert {running.wait_for("reloaded")[1], running.wait_for("reloaded")[1]} == {0, 1}
+
+
+def test_a_reload_that_comes_while_a_worker_begins_is_not_lost(run):
+    running = run("""
+        def worker(index):
+            tell("begins")
+            while not (folder / "go").exists():
+                time.sleep(0.01)
+            until_told("ready", reload=lambda: tell("reloaded"))
+
+        sys.exit(supervise(1, worker, journal=journal, reload=lambda: tell("read anew")))
+    """)
+    running.wait_for("begins")
+    running.signal(signal.SIGHUP)
+    running.wait_for("read anew")
+    (running.folder / "go").touch()
+    running.wait_for("reloaded")
+    running.signal(signal.SIGTERM)
+    assert running.end() == 0
+
+
+def test_a_reload_that_breaks_ends_nobody(run):
+    running = run(SERVING.replace("kill_after=10", "reload=lambda: 1 // 0"))
+    ready_pids(running)
+    running.signal(signal.SIGHUP)
+    assert {running.wait_for("reloaded")[1], running.wait_for("reloaded")[1]} == {0, 1}
+    running.signal(signal.SIGTERM)
+    assert running.end() == 0
 
 
 def test_one_that_is_killed_is_replaced_and_the_other_left_alone(run):
