@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.store.sql import Connection, Transaction
 
@@ -21,8 +21,7 @@ ROUNDS, PASSED_OVER = 4, 250
 """How often, and how many letters at a time, one choice moves to the backlog."""
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(NamedTuple):
     """One letter whose time has come."""
 
     number: int
@@ -30,6 +29,7 @@ class Due:
     kind: str
     next_hop: str
     due: int
+    strikes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def backlog_hops(db: Connection, after: str, limit: int) -> list[str]:
 def _rows(db: Connection, which: str, *values: Any) -> list[Due]:
     """The oldest of some letters; the last value is how many at most."""
     rows = db.execute(
-        "SELECT number, state, kind, next_hop, due FROM letters "
+        "SELECT number, state, kind, next_hop, due, strikes FROM letters "
         f"WHERE due IS NOT NULL AND {which} ORDER BY due LIMIT ?/*pg FOR UPDATE SKIP LOCKED*/",
         values,
     )

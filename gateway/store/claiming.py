@@ -6,8 +6,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.message import Octets
 from gateway.store import Job
@@ -16,7 +15,7 @@ from gateway.store.counts import OWED
 from gateway.store.keeping import wishes_of
 from gateway.store.letters import end_waiting, set_states
 from gateway.store.notes import alert, alert_once, note
-from gateway.store.sql import Connection, Transaction, marks, moment, moment_or_none
+from gateway.store.sql import Connection, Transaction, among, moment, moment_or_none
 
 Claimed = tuple[Sequence[Job], Turn]
 STRIKES = 3
@@ -48,13 +47,14 @@ def claim(
     ready = [due for due in chosen if due.state != "active" or _survives(tx, due, now)]
     ready = _one_by_one(tx, ready, lease.partition(":")[0], now)
     # What just became of an expired letter may have ended another one that was chosen.
+    marks, numbers = among([due.number for due in ready])
     rows = tx.db.execute(
         "UPDATE letters SET state = 'active', lease = ?, due = ?, "
         "late = CASE WHEN state = 'waiting' THEN 1 ELSE late END "
-        f"WHERE number IN ({marks(len(ready))}) AND due <= ? "
-        "RETURNING number, id, message, kind, site, next_hop, reverse_path, cuts, "
+        f"WHERE number IN ({marks}) AND due <= ? "
+        "RETURNING number, id, kind, site, next_hop, reverse_path, cuts, "
         "attempts, accepted, smtputf8, answerable, late, origin, one_to_one, pressed",
-        (lease, until, *(due.number for due in ready), now),
+        (lease, until, *numbers, now),
     ).fetchall()
     leased = {row[0]: row for row in rows}
     ready = [due for due in ready if due.number in leased]
@@ -69,14 +69,11 @@ def _one_by_one(tx: Transaction, ready: list[Due], owner: str, now: int) -> list
     Whatever it has in hand when it dies is struck; only who is to blame should be held for it.
     """
     last = STRIKES - 1
-    numbers = [due.number for due in ready]
-    if not numbers:
-        return ready
-    struck = tx.db.execute(
-        f"SELECT number FROM letters WHERE number IN ({marks(len(numbers))}) AND strikes >= ? "
-        "ORDER BY due, number",
-        (*numbers, last),
-    ).fetchall()
+    struck = sorted(
+        (due.due, due.number)
+        for due in ready
+        if due.strikes + (due.state == "active") >= last  # its lease ran out: a strike just now
+    )
     if not struck:
         return ready
     leases = tx.db.execute(
@@ -85,7 +82,7 @@ def _one_by_one(tx: Transaction, ready: list[Due], owner: str, now: int) -> list
         (now, last),
     ).fetchall()
     busy = any(lease.partition(":")[0] == owner for (lease,) in leases)
-    waits = {number for (number,) in (struck if busy else struck[1:])}
+    waits = {number for _, number in (struck if busy else struck[1:])}
     tx.db.executemany(
         "UPDATE letters SET state = 'queued', lease = '', due = ? WHERE number = ?",
         [(now + APART, number) for number in waits],
@@ -173,28 +170,26 @@ def _jobs(
     numbers = [row[0] for row in rows]
     owed, tried = _recipients(tx.db, numbers)
     contents = _contents(tx.db, numbers)
-    shared = {row[2] for row in rows if row[0] not in contents or contents[row[0]].own is None}
-    originals = _originals(tx.db, {row[2] for row in rows}, shared)
     jobs = []
     for row in rows:
-        number, id_, message, kind, site, hop, reverse_path, cuts = row[:8]
-        attempts, accepted, smtputf8, answerable, late, origin, one_to_one, pressed = row[8:]
+        number, id_, kind, site, hop, reverse_path, cuts = row[:7]
+        attempts, accepted, smtputf8, answerable, late, origin, one_to_one, pressed = row[7:]
         named = owed[number] if one_to_one else json.loads(origin) if origin else ()
-        original = originals[message]
-        content = _content(contents.get(number), original, bool(late), spooled)
-        if content is None:
-            _without_content(tx, number, id_, original.queue_id, now)
+        found = contents[number]
+        content = _content(found, bool(late), spooled)
+        if content is None or found.prefix is None:
+            _without_content(tx, number, id_, found.queue_id, now)
             continue
         jobs.append(
             Job(
                 letter_id=id_,
-                queue_id=original.queue_id,
+                queue_id=found.queue_id,
                 kind=kind,
                 site=site,
                 next_hop=hop,
                 reverse_path=reverse_path,
                 recipients=tuple(owed[number]),
-                prefix=contents[number].prefix,
+                prefix=found.prefix,
                 cuts=tuple((start, end) for start, end in json.loads(cuts)) if cuts else (),
                 content=content,
                 attempts=attempts,
@@ -204,7 +199,7 @@ def _jobs(
                 answerable=bool(answerable),
                 origin=tuple(named),
                 pressed=bool(pressed),
-                wishes=wishes_of(original.wishes),
+                wishes=wishes_of(found.wishes),
                 last_tried=moment_or_none(tried.get(number)),
             )
         )
@@ -217,10 +212,11 @@ def _recipients(
     """Those still owed, by letter; and when a letter was tried last."""
     found: dict[int, list[str]] = {number: [] for number in letters}
     tried = dict[int, int]()
+    marks, numbers = among(letters)
     for letter, address, state, at in db.execute(
         "SELECT letter, address, state, at FROM recipients "
-        f"WHERE letter IN ({marks(len(letters))}) ORDER BY letter, position",
-        letters,
+        f"WHERE letter IN ({marks}) ORDER BY letter, position",
+        numbers,
     ):
         if state in OWED:
             found[letter].append(address)
@@ -229,52 +225,39 @@ def _recipients(
     return found, tried
 
 
-@dataclass(frozen=True, slots=True)
-class _Contents:
-    prefix: bytes
-    own: bytes | None
-    late: bytes | None
+class _Contents(NamedTuple):
+    """What a letter is made of; without `prefix` its own row of contents is not there."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Original:
     queue_id: str
     stored: str
     wishes: str
-    content: bytes | None
+    prefix: bytes | None
+    own: bytes | None
+    late: bytes | None
+    original: bytes | None
+    """The message's content, where the letter shares it and it stands in its row."""
 
 
 def _contents(db: Connection, letters: Sequence[int]) -> dict[int, _Contents]:
+    marks, numbers = among(letters)
     rows = db.execute(
-        f"SELECT letter, prefix, own, late FROM contents WHERE letter IN ({marks(len(letters))})",
-        letters,
+        "SELECT l.number, m.queue_id, m.stored, m.wishes, c.prefix, c.own, c.late, "
+        "CASE WHEN c.own IS NULL THEN m.content END FROM letters l "
+        "JOIN messages m ON m.number = l.message LEFT JOIN contents c ON c.letter = l.number "
+        f"WHERE l.number IN ({marks})",
+        numbers,
     )
-    return {letter: _Contents(prefix, own, late) for letter, prefix, own, late in rows}
+    return {number: _Contents(*rest) for number, *rest in rows}
 
 
-def _originals(db: Connection, messages: set[int], shared: set[int]) -> dict[int, _Original]:
-    """The messages; with their content where a letter shares it."""
-    rows = db.execute(
-        "SELECT number, queue_id, stored, wishes, "
-        f"CASE WHEN number IN ({marks(len(shared))}) THEN content END "
-        f"FROM messages WHERE number IN ({marks(len(messages))})",
-        (*shared, *messages),
-    )
-    return {number: _Original(*rest) for number, *rest in rows}
-
-
-def _content(
-    contents: _Contents | None, original: _Original, late: bool, spooled: Callable[[str], Octets]
-) -> Octets | None:
+def _content(found: _Contents, late: bool, spooled: Callable[[str], Octets]) -> Octets | None:
     """What goes out below the prefix; None if it is not there, which must not be."""
-    if contents is None:
-        return None
-    if contents.own is not None:
-        return contents.late if late and contents.late is not None else contents.own
-    if original.stored != "spool":
-        return original.content
+    if found.own is not None:
+        return found.late if late and found.late is not None else found.own
+    if found.stored != "spool":
+        return found.original
     try:
-        return spooled(original.queue_id)
+        return spooled(found.queue_id)
     except (OSError, ValueError):
         return None
 

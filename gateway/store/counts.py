@@ -7,8 +7,8 @@ copies, addresses a route delivers to instead) is counted apart as generated, ea
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Literal
 
 from gateway.store import Balance, Depth
 from gateway.store.sql import Connection, moment_or_none
@@ -23,30 +23,40 @@ _CLASS = {
     "failed": "bounced",
     "dropped": "dropped",
 }
+_GENERATED = {
+    **dict.fromkeys(OWED, "generated/queued"),
+    **{
+        state: f"generated/{state}" for state in ("held", "relayed", "failed", "dropped", "unknown")
+    },
+}
 _WORST_FIRST = ("queued", "held", "bounced", "dropped", "delivered")
 
 
-def tally(answers: int, one_to_one: bool, states: Sequence[str]) -> Counter[str]:
-    """What a letter adds to the sums while its recipients are in these states."""
-    if one_to_one:
-        return Counter(_CLASS[state] for state in states)
-    made = Counter(f"generated/{'queued' if state in OWED else state}" for state in states)
-    if answers:
+def add(
+    counts: MutableMapping[str, int],
+    answers: int,
+    one_to_one: bool,
+    states: Sequence[str],
+    sign: Literal[1, -1] = 1,
+) -> None:
+    """Add to `counts`, or take away, a letter's share while its recipients are in these states."""
+    for state in states:
+        counts[_CLASS[state] if one_to_one else _GENERATED[state]] += sign
+    if answers and not one_to_one:
         classes = {_CLASS[state] for state in states}
-        made[next(name for name in _WORST_FIRST if name in classes)] += answers
-    return made
+        counts[next(name for name in _WORST_FIRST if name in classes)] += sign * answers
 
 
 def change(
-    counts: Counter[str],
+    counts: MutableMapping[str, int],
     answers: int,
     one_to_one: bool,
     before: Sequence[str],
     after: Sequence[str],
 ) -> None:
     """Move a letter's share of the sums from one set of states to another."""
-    counts.subtract(tally(answers, one_to_one, before))
-    counts.update(tally(answers, one_to_one, after))
+    add(counts, answers, one_to_one, before, -1)
+    add(counts, answers, one_to_one, after)
 
 
 def write(db: Connection, changes: Mapping[str, int], shard: str = "") -> None:

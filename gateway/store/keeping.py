@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.message import NO_WISHES, Arrival, Wishes
 from gateway.plan import Letter
 from gateway.store.bodies import INLINE
-from gateway.store.counts import tally
+from gateway.store.counts import add
 from gateway.store.notes import alert, note
 from gateway.store.sql import Connection, Transaction, micros, safe, span
 
@@ -35,10 +36,10 @@ def insert_message(
     inline = len(content) <= INLINE
     time, size = micros(arrival.time), len(content)
     number = tx.reserve("messages")
-    row = tx.db.execute(
+    tx.db.execute(
         "INSERT INTO messages (number, queue_id, time, client_ip, helo, tls, user_name, protocol, "
         "envelope, smtputf8, body, contact, message_id, size, sha256, stored, content, wishes) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             number,
             arrival.queue_id,
@@ -61,7 +62,7 @@ def insert_message(
             wishes_text(envelope.wishes),
         ),
     )
-    return Kept(row.fetchone()[0] if number is None else number, time, size)
+    return Kept(number, time, size)
 
 
 def wishes_text(wishes: Wishes) -> str:
@@ -90,6 +91,15 @@ def check_answers(arrival: Arrival, letters: Sequence[Letter]) -> int:
     return len(accepted)
 
 
+_INSERT_LETTER = (
+    "INSERT INTO letters (number, id, message, kind, site, state, next_hop, backlog, due, "
+    "some_held, why, answers, one_to_one, origin, accepted, size, reverse_path, smtputf8, "
+    "answerable, tone, waits_for, message_id, cuts) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_UNLESS_KNOWN = _INSERT_LETTER + " ON CONFLICT (id) DO NOTHING RETURNING number"
+
+
 def insert_letters(
     tx: Transaction,
     kept: Kept,
@@ -97,76 +107,90 @@ def insert_letters(
     letters: Sequence[Letter],
     now: int,
     *,
-    left_out: Collection[str] = frozenset(),
     once: bool = False,
 ) -> None:
     """The letters' rows. `once`: a letter whose id is known already is passed over."""
     for letter in letters:
-        if letter.id in left_out:
-            continue
         if letter.hold:
             note(tx, queue_id, now, "held", f"{letter.id}: {letter.hold}")
-            _insert(tx, kept, letter, now, "held", once=once)
-        else:
-            _insert(tx, kept, letter, now, "waiting" if letter.waits_for else "queued", once=once)
-
-
-def _insert(
-    tx: Transaction, kept: Kept, letter: Letter, now: int, state: str, *, once: bool
-) -> None:
-    if not letter.recipients:
-        raise ValueError(f"letter {letter.id} has no recipient")
-    answers = len(set(letter.origin))
-    one_to_one = bool(answers) and set(letter.recipients) == set(letter.origin)
-    due = {"queued": now, "waiting": now + span(letter.delay)}.get(state)
-    number = tx.reserve("letters")
-    row = tx.db.execute(
-        "INSERT INTO letters (number, id, message, kind, site, state, next_hop, backlog, due, "
-        "some_held, why, answers, one_to_one, origin, accepted, size, reverse_path, smtputf8, "
-        "answerable, tone, waits_for, message_id, cuts) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-        + ("ON CONFLICT (id) DO NOTHING " if once else "")
-        + "RETURNING number",
-        (
-            number,
-            letter.id,
-            kept.number,
-            letter.kind,
-            letter.site,
-            state,
-            letter.next_hop,
-            due,
-            int(state == "held"),
-            safe(letter.hold),
-            answers,
-            int(one_to_one),
-            json.dumps(letter.origin) if letter.origin and not one_to_one else "",
-            kept.time,
-            kept.size + len(letter.prefix) if letter.own is None else len(letter.own),
-            letter.reverse_path,
-            int(letter.smtputf8),
-            int(letter.answerable),
-            letter.tone,
-            letter.waits_for,
-            "" if letter.own is None else safe(own_message_id(letter.own)),
-            json.dumps(letter.cuts) if letter.cuts else "",
-        ),
-    )
-    if once or number is None:
-        found = row.fetchone()
-        if found is None:
-            return
-        number = found[0]
-    recipients = tuple(dict.fromkeys(letter.recipients))
+    new = [_New.of(letter, tx.reserve("letters")) for letter in letters]
+    if once:
+        new = [
+            each
+            for each in new
+            if tx.db.execute(_UNLESS_KNOWN, _letter_row(each, kept, now)).fetchone()
+        ]
+    else:
+        tx.db.executemany(_INSERT_LETTER, [_letter_row(each, kept, now) for each in new])
     tx.db.executemany(
         "INSERT INTO recipients (letter, position, address, state) VALUES (?, ?, ?, ?)",
-        [(number, place, address, state) for place, address in enumerate(recipients)],
+        [
+            (each.number, place, address, each.state)
+            for each in new
+            for place, address in enumerate(each.recipients)
+        ],
     )
-    tx.db.execute(
+    tx.db.executemany(
         "INSERT INTO contents (letter, prefix, own, late) VALUES (?, ?, ?, ?)",
-        (number, letter.prefix, letter.own, letter.late),
+        [(each.number, each.letter.prefix, each.letter.own, each.letter.late) for each in new],
     )
-    tx.counts.update(tally(answers, one_to_one, (state,) * len(recipients)))
+    for each in new:
+        add(tx.counts, each.answers, each.one_to_one, (each.state,) * len(each.recipients))
+
+
+@dataclass(slots=True)
+class _New:
+    """A letter that is to be inserted, and what follows from it."""
+
+    letter: Letter
+    number: int
+    state: str
+    recipients: tuple[str, ...]
+    answers: int
+    one_to_one: bool
+
+    @classmethod
+    def of(cls, letter: Letter, number: int) -> _New:
+        recipients, origin = letter.recipients, letter.origin
+        if not recipients:
+            raise ValueError(f"letter {letter.id} has no recipient")
+        return cls(
+            letter,
+            number,
+            "held" if letter.hold else "waiting" if letter.waits_for else "queued",
+            tuple(dict.fromkeys(recipients)),
+            len(set(origin)),
+            bool(origin) and (recipients == origin or set(recipients) == set(origin)),
+        )
+
+
+def _letter_row(new: _New, kept: Kept, now: int) -> tuple[Any, ...]:
+    letter = new.letter
+    due = {"queued": now, "waiting": now + span(letter.delay)}.get(new.state)
+    return (
+        new.number,
+        letter.id,
+        kept.number,
+        letter.kind,
+        letter.site,
+        new.state,
+        letter.next_hop,
+        due,
+        int(new.state == "held"),
+        safe(letter.hold),
+        new.answers,
+        int(new.one_to_one),
+        json.dumps(letter.origin) if letter.origin and not new.one_to_one else "",
+        kept.time,
+        kept.size + len(letter.prefix) if letter.own is None else len(letter.own),
+        letter.reverse_path,
+        int(letter.smtputf8),
+        int(letter.answerable),
+        letter.tone,
+        letter.waits_for,
+        "" if letter.own is None else safe(own_message_id(letter.own)),
+        json.dumps(letter.cuts) if letter.cuts else "",
+    )
 
 
 def insert_raw(tx: Transaction, arrival: Arrival, why: str) -> None:
@@ -217,7 +241,7 @@ def take_raw(tx: Transaction, queue_id: str) -> Kept | None:
     ]
     tx.db.execute("DELETE FROM contents WHERE letter = ?", (letter,))
     tx.db.execute("DELETE FROM letters WHERE number = ?", (letter,))
-    tx.counts.subtract(tally(answers, bool(one_to_one), states))
+    add(tx.counts, answers, bool(one_to_one), states, -1)
     return Kept(*message)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.store import Job, Outcome, Settlement
-from gateway.store.counts import OWED
+from gateway.store.counts import OWED, change
 from gateway.store.keeping import Kept, insert_letters
 from gateway.store.letters import end_waiting, set_states, wake_waiting, write_letter
 from gateway.store.notes import note
@@ -38,6 +38,42 @@ class _Recipient:
 
 def settle(tx: Transaction, job: Job, settlement: Settlement, now: int) -> bool:
     """Write the outcomes of one attempt; False, and nothing changed, if the lease was lost."""
+    outcomes = settlement.outcomes
+    delivered = len(outcomes) == 1 and outcomes[0].result == "relayed"
+    if delivered and job.recipients == (outcomes[0].recipient,) and not settlement.notices:
+        return _deliver(tx, job, outcomes[0], now) or _settle(tx, job, settlement, now)
+    return _settle(tx, job, settlement, now)
+
+
+_DELIVERED = (
+    "UPDATE letters SET state = 'relayed', due = NULL, some_held = 0, why = '', lease = '', "
+    "wish = '', pressed = 0, attempts = attempts + 1, strikes = 0, backlog = 1 "
+    "WHERE id = ? AND lease = ? AND state = 'active' AND NOT EXISTS "
+    "(SELECT 1 FROM recipients r WHERE r.letter = letters.number AND r.position > 0) "
+    "RETURNING number, answers, one_to_one, "
+    "EXISTS (SELECT 1 FROM letters w WHERE w.waits_for = ? AND w.state = 'waiting')"
+)
+
+
+def _deliver(tx: Transaction, job: Job, outcome: Outcome, now: int) -> bool:
+    """The common case: the only recipient was delivered to. False, and nothing changed, if it is
+    not the only one, or the lease was lost."""
+    row = tx.db.execute(_DELIVERED, (job.letter_id, job.lease, job.letter_id)).fetchone()
+    if row is None:
+        return False
+    number, answers, one_to_one, waited_for = row
+    tx.db.execute(
+        "UPDATE recipients SET state = 'relayed', attempts = attempts + 1, at = ?, code = ?, "
+        "enhanced = ?, reply = ? WHERE letter = ?",
+        (now, *_reply(outcome), number),
+    )
+    change(tx.counts, answers, bool(one_to_one), ("active",), ("relayed",))
+    if waited_for:
+        wake_waiting(tx, job.letter_id, now)
+    return True
+
+
+def _settle(tx: Transaction, job: Job, settlement: Settlement, now: int) -> bool:
     rows = tx.db.execute(
         "SELECT l.number, l.message, l.wish, l.why, l.answers, l.one_to_one, "
         "EXISTS (SELECT 1 FROM letters w WHERE w.waits_for = l.id AND w.state = 'waiting'), "

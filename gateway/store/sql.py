@@ -10,8 +10,8 @@ row first, and whoever looks for work passes over rows that others hold.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -45,20 +45,16 @@ class Sums:
     """What a group of pieces adds up, written once for all of them, just before the commit: rows
     that every message changes are so held by nobody for long."""
 
-    counts: Counter[str] = field(default_factory=Counter)
+    counts: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     """Changes to the sums of `counts.py`."""
-    dmarc: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    dmarc: defaultdict[tuple[str, int, str], int] = field(default_factory=lambda: defaultdict(int))
     """Messages for the reports of `reports.py`, by domain, day and facts."""
 
     def add(self, transaction: Transaction) -> None:
-        if transaction.counts:
-            self.counts.update(transaction.counts)
-        if transaction.dmarc:
-            self.dmarc.update(transaction.dmarc)
-
-
-def _none_reserved(_table: str) -> None:
-    return None
+        for name, change in transaction.counts.items():
+            self.counts[name] += change
+        for found, number in transaction.dmarc.items():
+            self.dmarc[found] += number
 
 
 @dataclass(slots=True)
@@ -66,12 +62,12 @@ class Transaction:
     """One piece of work inside a group commit: it stands or falls alone."""
 
     db: Connection
-    reserve: Callable[[str], int | None] = _none_reserved
-    """The number of a table's next row; None lets the database choose it."""
+    reserve: Callable[[str], int]
+    """Gives the number of a table's next row, so that an INSERT need not be asked for it."""
     shared: bool = False
     """Others write at the same time."""
-    counts: Counter[str] = field(default_factory=Counter)
-    dmarc: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    counts: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    dmarc: defaultdict[tuple[str, int, str], int] = field(default_factory=lambda: defaultdict(int))
 
 
 def micros(time: datetime) -> int:
@@ -89,6 +85,15 @@ def moment(value: int) -> datetime:
 
 def moment_or_none(value: int | None) -> datetime | None:
     return None if value is None else moment(value)
+
+
+def among(values: Collection[Any]) -> tuple[str, list[Any]]:
+    """Marks and values of an IN list, filled up with its last value to a power of two: few texts,
+    each prepared once. An empty list matches nothing."""
+    filled = list(values)
+    if filled:
+        filled += filled[-1:] * ((1 << (len(filled) - 1).bit_length()) - len(filled))
+    return marks(len(filled)), filled
 
 
 @lru_cache(maxsize=512)

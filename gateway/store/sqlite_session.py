@@ -19,11 +19,14 @@ class SqliteSession:
         self._begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
         self._writes = writes
         self._patience = patience
+        self._last: dict[str, int] = {}
+        """The highest number given out by table, in this transaction."""
         db.execute("PRAGMA busy_timeout = 2")
 
     def begin(self) -> None:
         """Begin, waiting for another process's transaction in short steps: SQLite's own waiting
         takes ever longer steps, so that the process that waits longest finds it taken most."""
+        self._last.clear()
         end = time.monotonic() + self._patience
         while True:
             try:
@@ -35,7 +38,16 @@ class SqliteSession:
                 return
 
     def transaction(self) -> Transaction:
-        return Transaction(self._db)
+        return Transaction(self._db, self._reserve)
+
+    def _reserve(self, table: str) -> int:
+        """The next number: nobody else writes before this transaction ends."""
+        last = self._last.get(table)
+        if last is None:
+            highest = f"SELECT coalesce(max(number), 0) FROM {table}"  # noqa: S608 - a name of ours
+            last = self._db.execute(highest).fetchone()[0]
+        self._last[table] = last + 1
+        return last + 1
 
     def save(self) -> None:
         self._db.execute("SAVEPOINT piece")
