@@ -99,6 +99,7 @@ class Intake:
             digest = await asyncio.to_thread(self._digest, arrival)
         else:
             digest = self._digest(arrival)
+        arrival = replace(arrival, digest=digest)
         if not self._suspects.doubtful(digest):
             return await self._examine(arrival, digest)
         try:

@@ -80,6 +80,8 @@ class Arrival:
     session: Session
     envelope: Envelope
     content: Octets
+    digest: bytes = b""
+    """SHA-256 of the content, where it was made already."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ Taken inside keep's transaction, so that two copies that arrive together cannot 
 # ruff: noqa: S608 - only names of our own and question marks are put into statements
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 from gateway.plan import Claim
 from gateway.settings import Acknowledgements, Rate
@@ -53,11 +53,11 @@ def take(
         contact=safe(claim.contact.lower()),
         conversation=conversation or safe(claim.conversation) or queue_id,
     )
-    reason = _refusal(tx.db, claim, now, limits)
-    if not reason and tx.shared:  # others may be about to take the same one: look again alone
+    found = _find(tx.db, claim, now, limits)
+    if tx.shared and not found.refusal:  # others may be about to take the same: look again, alone
         _be_alone(tx)
-        reason = _refusal(tx.db, claim, now, limits)
-    reason = reason or _too_many(tx, claim, queue_id, now, limits)
+        found = _find(tx.db, claim, now, limits)
+    reason = found.refusal or _too_many(tx, claim, found, queue_id, now, limits)
     if not reason:
         tx.db.execute(
             "INSERT INTO acknowledgements (contact, site, conversation, domain, at, letter_id) "
@@ -91,47 +91,65 @@ def _be_alone(tx: Transaction) -> None:
         tx.db.execute(sql, (_TURN,)).fetchone()
 
 
-def _refusal(db: Connection, claim: Claim, now: int, limits: Limits) -> str:
-    taken = db.execute(
-        "SELECT 1 FROM acknowledgements WHERE contact = ? AND site = ? AND conversation = ?",
-        _key(claim),
-    )
-    had_one = db.execute(
-        "SELECT 1 FROM acknowledgements WHERE contact = ? AND site = ? AND at > ? LIMIT 1",
-        (claim.contact, claim.site, now - limits.per_author),
-    )
-    paused = silenced(db, now)
-    if taken.fetchone():
-        return "conversation"
-    if had_one.fetchone():
-        return "rate: the author had one"
-    return "rate: paused" if paused() & {claim.site, EVERYTHING} else ""
+class _Found(NamedTuple):
+    """What stands in the way of a right; the last three count no further than to the limit."""
+
+    taken: bool
+    had_one: bool
+    paused: bool
+    of_domain: int
+    of_site: int
+    in_all: int
+
+    @property
+    def refusal(self) -> str:
+        if self.taken:
+            return "conversation"
+        if self.had_one:
+            return "rate: the author had one"
+        return "rate: paused" if self.paused else ""
 
 
-def _too_many(tx: Transaction, claim: Claim, queue_id: str, now: int, limits: Limits) -> str:
+_OF_LATE = (
+    "(SELECT count(*) FROM (SELECT 1 FROM acknowledgements WHERE {}at > ? LIMIT ?) AS latest)"
+)
+_FIND = (
+    "SELECT EXISTS (SELECT 1 FROM acknowledgements "
+    "WHERE contact = ? AND site = ? AND conversation = ?), "
+    "EXISTS (SELECT 1 FROM acknowledgements WHERE contact = ? AND site = ? AND at > ?), "
+    "EXISTS (SELECT 1 FROM breakers WHERE scope IN (?, ?) AND until > ?), "
+    f"{_OF_LATE.format('domain = ? AND ')}, {_OF_LATE.format('site = ? AND ')}, "
+    f"{_OF_LATE.format('')}"
+)
+
+
+def _find(db: Connection, claim: Claim, now: int, limits: Limits) -> _Found:
+    def late(limit: tuple[int, int]) -> tuple[int, int]:
+        count, period = limit
+        return now - period, count
+
+    values = (
+        *_key(claim),
+        *(claim.contact, claim.site, now - limits.per_author),
+        *(claim.site, EVERYTHING, now),
+        *(_domain(claim), *late(limits.per_domain)),
+        *(claim.site, *late(limits.per_site)),
+        *late(limits.in_all),
+    )
+    return _Found(*db.execute(_FIND, values).fetchone())
+
+
+def _too_many(
+    tx: Transaction, claim: Claim, found: _Found, queue_id: str, now: int, limits: Limits
+) -> str:
     """The limits for many together; passing some of them opens the breaker."""
-    db = tx.db
-    of_domain = _used_up(db, "domain = ?", (_domain(claim),), now, limits.per_domain)
-    of_site = _used_up(db, "site = ?", (claim.site,), now, limits.per_site)
-    in_all = _used_up(db, "1 = 1", (), now, limits.in_all)
-    if of_domain() and not claim.large_provider:
+    if found.of_domain >= limits.per_domain[0] and not claim.large_provider:
         return "rate: the domain had enough"
-    if of_site():
+    if found.of_site >= limits.per_site[0]:
         return _trip(tx, claim.site, queue_id, now, limits)
-    return _trip(tx, EVERYTHING, queue_id, now, limits) if in_all() else ""
-
-
-def _used_up(
-    db: Connection, which: str, values: Sequence[Any], now: int, limit: tuple[int, int]
-) -> Answer[bool]:
-    """Whether so many were taken in the period already; no more than that are counted."""
-    count, period = limit
-    rows = db.execute(
-        "SELECT count(*) FROM (SELECT 1 FROM acknowledgements "
-        f"WHERE {which} AND at > ? LIMIT ?) AS latest",
-        (*values, now - period, count),
-    )
-    return lambda: bool(rows.fetchone()[0] >= count)
+    if found.in_all >= limits.in_all[0]:
+        return _trip(tx, EVERYTHING, queue_id, now, limits)
+    return ""
 
 
 def _trip(tx: Transaction, scope: str, queue_id: str, now: int, limits: Limits) -> str:

@@ -22,6 +22,8 @@ from gateway.store import NoSpaceError
 INLINE = 64 << 10
 """Contents of at most so many octets stand in their row."""
 _PIECE = 1 << 20
+LOOK = 0.02
+"""Seconds between two looks at the disk: in so short a time no disk takes in the reserve."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
@@ -32,6 +34,8 @@ class Spool:
         self._folders = (folder,) if beside in (None, folder.parent) else (folder, beside)
         self._reserve = reserve
         """Octets of disk that stay free."""
+        self._looked = 0.0
+        """When enough was found to be free."""
 
     def path(self, queue_id: str) -> Path:
         if not _NAME.fullmatch(queue_id):
@@ -40,10 +44,14 @@ class Spool:
 
     def check_space(self, size: int) -> None:
         """Raise NoSpaceError unless `size` octets fit and the reserve stays free."""
+        now = time.monotonic()
+        if not size and now - self._looked < LOOK:
+            return
         for folder in self._folders:
             disk = os.statvfs(folder)
             if disk.f_bavail * disk.f_frsize < self._reserve + size:
                 raise NoSpaceError("the disk is fuller than allowed")
+        self._looked = now
 
     def write(self, queue_id: str, content: Octets) -> None:
         """Write and sync the file and its folder; blocks."""

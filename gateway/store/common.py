@@ -6,7 +6,6 @@ row; the statements are the same for all (`sql.py`).
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -156,7 +155,7 @@ class CommonStore(ABC):
 
     async def _surely(self, work: Callable[[Transaction], T]) -> T:
         """Write even if the caller is cancelled meanwhile."""
-        return await asyncio.shield(asyncio.ensure_future(self._write(work)))
+        return await self._writer.surely(work)
 
     # --- the route ---
 
@@ -164,13 +163,13 @@ class CommonStore(ABC):
         return await self._read(lambda db: people.recall(db, message, now, self._terms))
 
     async def keep(self, arrival: Arrival, letters: Sequence[Letter], plan: Plan) -> frozenset[str]:
-        keeping.check_answers(arrival, letters)
+        accepted = keeping.check_answers(arrival, letters)
         if len(arrival.content) > INLINE:
             await self._put(arrival)
 
         def work(tx: Transaction) -> frozenset[str]:
             self._check_space()
-            return together.keep(tx, arrival, letters, plan, self._limits)
+            return together.keep(tx, arrival, letters, plan, self._limits, accepted)
 
         return await self._write(work)
 

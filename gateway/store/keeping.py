@@ -56,7 +56,7 @@ def insert_message(
             safe(contact),
             safe(message_id),
             size,
-            hashlib.sha256(content).digest(),
+            arrival.digest or hashlib.sha256(content).digest(),
             "inline" if inline else "spool",
             bytes(content) if inline else None,
             wishes_text(envelope.wishes),

@@ -21,10 +21,17 @@ from gateway.store.sql import Transaction
 
 
 def keep(
-    tx: Transaction, arrival: Arrival, letters: Sequence[Letter], plan: Plan, limits: Limits
+    tx: Transaction,
+    arrival: Arrival,
+    letters: Sequence[Letter],
+    plan: Plan,
+    limits: Limits,
+    accepted: int,
 ) -> frozenset[str]:
-    """Everything `Store.keep` promises; gives the acknowledgements left out."""
-    accepted = check_answers(arrival, letters)
+    """Everything `Store.keep` promises; gives the acknowledgements left out.
+
+    `accepted`: the recipients that the letters answer for, by `check_answers`.
+    """
     memory = plan.remember[0] if plan.remember else None
     kept = insert_message(
         tx,

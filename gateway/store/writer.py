@@ -108,11 +108,19 @@ class Writer:
 
         Work whose caller is cancelled before it began is left undone.
         """
+        return await self.put(work)
+
+    async def surely(self, work: Callable[[Transaction], T]) -> T:
+        """The same, done even if the caller is cancelled meanwhile."""
+        return await asyncio.shield(self.put(work))
+
+    def put(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
+        """Hand `work` in; whoever cancels the future before it began leaves it undone."""
         if self._closed:
             raise StoreError("the store is closed")
         future: asyncio.Future[T] = self._loop.create_future()
         self._tasks.put(_Task(work, future))
-        return await future
+        return future
 
     async def close(self) -> None:
         """Finish what waits and close the sessions."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.message import Arrival, Envelope, Session, Wishes
-from gateway.store import Store, StoreError
+from gateway.store import Settlement, Store, StoreError
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
@@ -268,6 +268,38 @@ async def test_a_lease_that_runs_out_gives_the_letter_back(
     assert await keeper.states(job.queue_id) == {job.letter_id: "relayed"}
     await store.settle(lost, mail.settlement(lost, "failed"), later)
     assert await keeper.states(job.queue_id) == {job.letter_id: "relayed"}
+
+
+async def test_a_lost_lease_delivers_nothing(
+    keeper: Any, store: Store, mail: SimpleNamespace
+) -> None:
+    queue_id = await keeper.keep()
+    (lost,) = await keeper.claim()
+    (job,) = await keeper.claim(mail.NOW + LEASE)
+    await store.settle(lost, mail.settlement(lost, "relayed"), mail.NOW + LEASE)
+    assert await keeper.states(queue_id) == {job.letter_id: "active"}
+    assert (await store.balance()).delivered == 0
+
+
+@pytest.mark.parametrize(("first", "state"), [("relayed", "relayed"), ("failed", "held")])
+async def test_the_last_recipient_owed_is_not_the_only_one(
+    keeper: Any, store: Store, mail: SimpleNamespace, first: str, state: str
+) -> None:
+    queue_id = await keeper.keep(to=("a@shop.example", "b@shop.example"))
+    (job,) = await keeper.claim()
+    one = mail.settlement(job, first, only=job.recipients[:1]).outcomes
+    two = mail.settlement(job, "delayed", only=job.recipients[1:]).outcomes
+    again = mail.NOW + MINUTE
+    await store.settle(job, Settlement(one + two, again), mail.NOW)
+    (job,) = await keeper.claim(again)
+    assert job.recipients == ("b@shop.example",)
+    await store.settle(job, mail.settlement(job, "relayed"), again)
+    (entry,) = await store.entry(queue_id)
+    assert (entry.state, entry.attempts, entry.due) == (state, 2, None)
+    assert entry.recipients == {"a@shop.example": state, "b@shop.example": "relayed"}
+    balance = await store.balance()
+    assert (balance.balanced, balance.accepted, balance.queued) == (True, 2, 0)
+    assert balance.delivered == (2 if state == "relayed" else 1)
 
 
 async def test_a_late_settlement_counts_while_nobody_took_over(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import sqlite3
+import time
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -101,6 +103,44 @@ def test_space_that_must_stay_free(tmp_path: Path) -> None:
     Spool(tmp_path, 0).check_space(1)
     with pytest.raises(NoSpaceError):
         Spool(tmp_path, free // 2).check_space(free)
+
+
+def test_a_look_at_the_disk_holds_for_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times, looks, look = iter((10.0, 10.01, 10.01, 10.1)), list[object](), os.statvfs
+    monkeypatch.setattr(time, "monotonic", lambda: next(times))
+    monkeypatch.setattr(os, "statvfs", lambda path: looks.append(path) or look(path))
+    spool = Spool(tmp_path, 0)
+    for size, so_far in ((0, 1), (0, 1), (1, 2), (0, 3)):
+        spool.check_space(size)
+        assert len(looks) == so_far
+
+
+async def test_a_digest_that_is_known_is_not_made_again(
+    tmp_path: Path, mail: SimpleNamespace
+) -> None:
+    store = await SqliteStore.open(tmp_path / "g.db")
+    known = mail.replace(mail.arrival("Q1"), digest=b"known")
+    await store.keep(known, [mail.letter("Q1")], mail.plan())
+    await store.keep(mail.arrival("Q2"), [mail.letter("Q2")], mail.plan())
+    await store.close()
+    with closing(sqlite3.connect(tmp_path / "g.db")) as db:
+        rows = db.execute("SELECT sha256 FROM messages ORDER BY number").fetchall()
+    assert rows == [(b"known",), (hashlib.sha256(mail.CONTENT).digest(),)]
+
+
+async def test_two_stores_on_one_file_give_out_different_numbers(
+    tmp_path: Path, mail: SimpleNamespace
+) -> None:
+    stores = [await SqliteStore.open(tmp_path / "g.db") for _ in range(2)]
+    for number in range(6):
+        queue_id = f"Q{number}"
+        letters = [mail.letter(queue_id), mail.own(queue_id)]
+        await stores[number % 2].keep(mail.arrival(queue_id), letters, mail.plan())
+    assert len(await stores[0].claim(mail.NOW, 100)) == 12
+    for store in stores:
+        await store.close()
 
 
 # --- clean-up ----------------------------------------------------------------------------------
