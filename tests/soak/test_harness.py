@@ -19,7 +19,7 @@ TOP = Path(__file__).parent.parent.parent
 def life(*options: str) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "tools.soak.life", *options],
-        cwd=TOP, capture_output=True, check=False, text=True, timeout=120,
+        cwd=TOP, capture_output=True, check=False, text=True, timeout=400,
     )  # fmt: skip
     assert done.stdout, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
