@@ -71,6 +71,11 @@ def warm_up() -> None:
     dialling.read("+12125550142", ("US",), named=True)
 
 
+def site_hops(settings: Settings) -> frozenset[str]:
+    """The different next hops of all sites: asked for each message, and sites may be thousands."""
+    return frozenset(site.next_hop for site in settings.sites)
+
+
 class Gateway:
     """One running process: receivers, intake, relay, store."""
 
@@ -89,6 +94,7 @@ class Gateway:
         """
         self._workers = workers
         self._settings = settings
+        self._site_hops = site_hops(settings)
         self._journal = journal
         self._suspects = suspects or NoSuspects()
         self._node = describe(settings, configuration, clock.now())
@@ -185,7 +191,7 @@ class Gateway:
 
     def _takes_utf8(self) -> bool:
         """Announced only if every site's next hop was seen to offer it (decisions.md)."""
-        return all(self.relay.takes_utf8(site.next_hop) for site in self._settings.sites)
+        return all(map(self.relay.takes_utf8, self._site_hops))
 
     async def _accept(self, arrival: Arrival) -> Reply:
         return await self._intake.accept(arrival)
@@ -200,6 +206,7 @@ class Gateway:
         """Judge new mail by new settings; listeners, store and limits stay until a restart."""
         parts = await build_parts(settings, self._resolver, self._secrets, self._journal)
         self._settings, self._parts = settings, parts
+        self._site_hops = site_hops(settings)
         follow(self.store, settings)
         self._node = describe(settings, configuration, self._node.started)
         self._intake = self._build_intake(parts)
