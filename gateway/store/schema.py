@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from importlib.resources import files
@@ -35,11 +36,26 @@ def connect(path: Path | str) -> sqlite3.Connection:
     )
     try:
         for setting in _SETTINGS:
-            db.execute(setting)
+            _set(db, setting)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _set(db: sqlite3.Connection, setting: str) -> None:
+    """SQLite does not wait for others by itself while the kind of journal is changed, so that one
+    of several processes that open a new file together would be told it is locked."""
+    end = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            db.execute(setting)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.005)
+        else:
+            return
 
 
 def open_new(path: Path) -> tuple[sqlite3.Connection, Path | None]:
