@@ -49,6 +49,11 @@ class Lane:
         return len(self.queue) >= self.connections
 
     @property
+    def in_hand(self) -> int:
+        """Letters that wait or are under way."""
+        return len(self.queue) + self.workers
+
+    @property
     def connections(self) -> int:
         if self._hop is None:
             return 1

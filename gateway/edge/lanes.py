@@ -9,14 +9,17 @@ from collections.abc import Iterator
 from gateway.edge.breaker import BreakerPolicy
 from gateway.edge.lane import Lane
 
-CROWD = 256
-"""Letters in hand for straight delivery; beyond them no more are claimed."""
+CROWD = 1000
+"""Letters in hand for straight delivery, waiting or under way; beyond them no more are claimed, so
+that domains made up for it, whose servers hang, take only so many of our connections."""
 QUEUE = 16
 """Letters in hand for one domain of it: the next are put off, in nobody's way."""
-IDLE = 300.0
+IDLE = 60.0
 """Seconds after which a domain that nothing is sent to is forgotten."""
 REMEMBER = 3600.0
 """The same for one that is out of order."""
+MOST = 2000
+"""Domains remembered; beyond them whatever is idle is forgotten at once."""
 
 
 class Lanes:
@@ -45,28 +48,29 @@ class Lanes:
 
     def mark_full(self) -> frozenset[str]:
         """The next hops for which no more is to be claimed; their lanes are marked."""
-        waiting = Counter[str]()
+        in_hand = Counter[str]()
         for lane in self._lanes.values():
             if lane.domain:
-                waiting[lane.name] += len(lane.queue)
+                in_hand[lane.name] += lane.in_hand
         for lane in self._lanes.values():
-            lane.left_out = waiting[lane.name] >= CROWD if lane.domain else lane.full
+            lane.left_out = in_hand[lane.name] >= CROWD if lane.domain else lane.full
         return frozenset(lane.name for lane in self._lanes.values() if lane.left_out)
 
     def is_full(self, lane: Lane) -> bool:
         if not lane.domain:
             return lane.full
         lanes = (each for each in self._lanes.values() if each.name == lane.name)
-        return sum(len(each.queue) for each in lanes) >= CROWD
+        return sum(each.in_hand for each in lanes) >= CROWD
 
     def take_idle(self) -> list[Lane]:
         """Domains that nothing was sent to for a while; they are no lanes any more."""
         now = asyncio.get_running_loop().time()
+        crowded = len(self._lanes) > MOST
         old = [
             key
             for key, lane in self._lanes.items()
             if lane.domain
             and lane.idle
-            and now - lane.used > (IDLE if lane.breaker.closed else REMEMBER)
+            and (crowded or now - lane.used > (IDLE if lane.breaker.closed else REMEMBER))
         ]
         return [self._lanes.pop(key) for key in old]

@@ -201,7 +201,10 @@ class Relay:
 
     def _employ(self, lane: Lane) -> None:
         """Start workers for the letters that wait in a lane, as many as may be under way."""
-        self._courier.look_up(lane)
+        try:
+            self._courier.look_up(lane)
+        except Exception as error:  # the attempt meets it too, and holds its letter
+            self._journal.trouble("relay", error)
         wanted = min(lane.width(self._clock()), lane.workers + len(lane.queue))
         while lane.workers < wanted:
             lane.workers += 1

@@ -472,3 +472,62 @@ async def test_domains_out_of_order_are_forgotten_too(bench, unused_tcp_port, mo
             while list(relay._lanes):
                 relay.wake()
                 await asyncio.sleep(0.01)
+
+
+async def test_domains_beyond_a_number_are_forgotten_at_once(bench, unused_tcp_port, monkeypatch):
+    """In order or not: nobody keeps us busy with domains made up for it."""
+    monkeypatch.setattr(lanes, "MOST", 2)
+    resolver = Zone({f"d{n}.example": {"A": ["127.0.0.7"]} for n in range(6)})
+    bench.add_hop("outbound", f"mx:{unused_tcp_port}", mta_sts=False, private=("127.0.0.0/8",))
+    for n in range(6):
+        await bench.keep_own("outbound", "notice", f"x@d{n}.example")
+    async with bench.running(resolver=resolver) as relay:
+        await bench.until("delivery", 6, outcome="delayed")
+        async with asyncio.timeout(10):
+            while len(list(relay._lanes)) > 2:
+                relay.wake()
+                await asyncio.sleep(0.01)
+
+
+async def test_servers_that_hang_take_only_so_many_connections(bench, hops, monkeypatch):
+    """Domains are cheap: whoever has a thousand must not have all our sockets."""
+    monkeypatch.setattr(lanes, "CROWD", 12)
+    hung: list[asyncio.StreamWriter] = []
+    heard = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        hung.append(writer)
+        heard.set()
+        await reader.read()
+
+    address = await hops.raw(silent)
+    resolver = Zone({f"d{n}.example": {"A": ["127.0.0.1"]} for n in range(60)})
+    bench.add_hop(
+        "outbound", f"mx:{address.rpartition(':')[2]}", mta_sts=False, private=("127.0.0.0/8",)
+    )
+    mailbox = await hops.start()
+    bench.add_hop("mailbox", mailbox.address)
+    for n in range(60):
+        await bench.keep_own("outbound", "notice", f"x@d{n}.example")
+    async with bench.running(resolver=resolver, batch=4, poll=0.01):
+        async with asyncio.timeout(10):
+            while len(hung) < 12:
+                heard.clear()
+                await heard.wait()
+        for _ in range(3):
+            await bench.keep("mailbox")
+        await mailbox.letters(3)
+        assert len(hung) <= 12 + 4, "those of the claim that went beyond"
+
+
+async def test_a_way_out_that_cannot_be_made_stops_no_other(bench, hops):
+    """Here one that nobody can look names up for: its letters are delayed, the relay goes on."""
+    good = await hops.start()
+    bench.add_hop("outbound", "mx:")
+    bench.add_hop("mailbox", good.address)
+    own = await bench.keep_own("outbound", "notice")
+    await bench.keep("mailbox")
+    async with bench.running(resolver=None):
+        await good.letters(1)
+        await bench.until("delivery", outcome="delayed", next_hop="outbound")
+    assert (await bench.entry(own)).state == "deferred"
