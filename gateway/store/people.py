@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.message import Message
 from gateway.plan import Contact, History, Letter, Memory
@@ -57,22 +57,25 @@ def recall(db: Connection, message: Message, now: datetime, terms: Terms) -> His
     time = micros(now)
     asked = _thread(db, message, contact)
     cards = carded(db, terms.sites_of(message.arrival.envelope.recipients), time, terms.budgets)
-    paused = silenced(db, time)
-    person = _person(db, contact, time, terms) if contact else None
+    there = _look(db, contact, time, terms)
     thread = asked()
     answered = conversation_acknowledged(db, thread.conversation)
-    proven, unproven = _contacts(db, contact, time, person)
+    proven = _contact(db, contact, 1, time) if there.proven else Contact
+    unproven = _contact(db, contact, 0, time) if there.unproven else Contact
+    last = last_by_site(db, contact, time - terms.per_author) if there.acknowledged else dict
+    open_ = open_calls(db, contact) if there.open_calls else dict
+    paused = silenced(db, time) if there.silenced else frozenset
     return History(
-        proven=proven,
-        unproven=unproven,
+        proven=proven(),
+        unproven=unproven(),
         conversation=thread.conversation,
         answers_us=thread.answers_us,
         copy=thread.copy,
-        acknowledged=person.acknowledged() if person else {},
+        acknowledged=last(),
         conversation_acknowledged=answered(),
-        open_calls=person.open_calls() if person else {},
+        open_calls=open_(),
         calls_carded=cards(),
-        dead_address=person is not None and person.dead(),
+        dead_address=bool(there.dead),
         silenced=paused(),
     )
 
@@ -80,39 +83,33 @@ def recall(db: Connection, message: Message, now: datetime, terms: Terms) -> His
 # --- contacts ----------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Person:
-    """What was asked of an author in the first round."""
+class _There(NamedTuple):
+    """What there is to be found, most often little: the rest is asked for only then."""
 
-    known: Answer[tuple[Any, Any]]
-    """Whether there are proven letters, and unproven ones."""
-    acknowledged: Answer[Mapping[str, datetime]]
-    open_calls: Answer[Mapping[str, str]]
-    dead: Answer[bool]
-
-
-def _person(db: Connection, contact: str, now: int, terms: Terms) -> _Person:
-    known = db.execute(
-        "SELECT (SELECT 1 FROM contact_letters WHERE contact = ? AND proven = 1 LIMIT 1), "
-        "(SELECT 1 FROM contact_letters WHERE contact = ? AND proven = 0 LIMIT 1)",
-        (contact, contact),
-    )
-    return _Person(
-        known.fetchone,
-        last_by_site(db, contact, now - terms.per_author),
-        open_calls(db, contact),
-        _is_dead(db, contact, now - terms.dead_address),
-    )
+    proven: bool
+    unproven: bool
+    acknowledged: bool
+    open_calls: bool
+    dead: bool
+    silenced: bool
 
 
-def _contacts(
-    db: Connection, contact: str, now: int, person: _Person | None
-) -> tuple[Contact, Contact]:
-    """The proven and the unproven one."""
-    proven, unproven = person.known() if person else (None, None)
-    first = _contact(db, contact, 1, now) if proven else Contact
-    second = _contact(db, contact, 0, now) if unproven else Contact
-    return first(), second()
+_LOOK = (
+    "SELECT EXISTS (SELECT 1 FROM contact_letters WHERE contact = ? AND proven = 1), "
+    "EXISTS (SELECT 1 FROM contact_letters WHERE contact = ? AND proven = 0), "
+    "EXISTS (SELECT 1 FROM acknowledgements WHERE contact = ? AND at > ?), "
+    "EXISTS (SELECT 1 FROM calls WHERE contact = ? AND state = 'open'), "
+    "EXISTS (SELECT 1 FROM dead_addresses WHERE address = ? AND at > ?), "
+    "EXISTS (SELECT 1 FROM breakers WHERE until > ?)"
+)
+
+
+def _look(db: Connection, contact: str, now: int, terms: Terms) -> _There:
+    since, dead_since = now - terms.per_author, now - terms.dead_address
+    values = (contact, contact, contact, since, contact, contact, dead_since, now)
+    there = _There(*db.execute(_LOOK, values).fetchone())
+    nobody = _There(False, False, False, False, False, there.silenced)
+    return there if contact else nobody
 
 
 def _contact(db: Connection, contact: str, proven: int, now: int) -> Answer[Contact]:
@@ -264,8 +261,3 @@ def record_dead_address(tx: Transaction, address: str, now: int, reply: str) -> 
         "ON CONFLICT (address) DO UPDATE SET at = excluded.at, reply = excluded.reply",
         (safe(address.lower()), now, safe(reply)[:500]),
     )
-
-
-def _is_dead(db: Connection, address: str, since: int) -> Answer[bool]:
-    rows = db.execute("SELECT 1 FROM dead_addresses WHERE address = ? AND at > ?", (address, since))
-    return lambda: rows.fetchone() is not None

@@ -16,6 +16,7 @@ BUSY_TIMEOUT = 5.0
 """Seconds to wait for another process's transaction before 451."""
 
 _SETTINGS = (
+    "PRAGMA page_size = 8192",  # of a new file: a letter of 6 KB fits in a page
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # NORMAL may lose the last commits when the power fails
     "PRAGMA wal_autocheckpoint = 4000",
