@@ -38,13 +38,19 @@ class Breaker:
 
     def half_open(self, now: datetime) -> bool:
         """Its wait is over: the next letter decides."""
-        return self._until is not None and now >= self._until
+        return self._until is not None and not self._waits(self._until, now)
+
+    def _waits(self, until: datetime, now: datetime) -> bool:
+        """A clock that was ahead and is set back must not make it wait for longer than it may."""
+        return now < until <= now + self._policy.max
 
     def lets_through(self, now: datetime) -> bool:
         """Whether a letter may go now. In the half-open state the first that asks is the probe."""
         if self._until is None:
             return True
-        if now < self._until or self._probing:
+        waits = self._waits(self._until, now)
+        self._until = self._until if waits else min(self._until, now)
+        if waits or self._probing:
             return False
         self._probing = True
         return True
@@ -72,7 +78,7 @@ class Breaker:
             self._failures.add(letter)
             if len(self._failures) < self._policy.failures:
                 return False
-        if not was_closed and self._until is not None and now < self._until:
+        if not was_closed and self._until is not None and self._waits(self._until, now):
             return False  # a straggler of before, or somebody who went past us
         wait = min(self._policy.first * (1 << min(self._opened, 20)), self._policy.max)
         self._opened += 1

@@ -69,6 +69,20 @@ def test_each_time_it_opens_for_longer_up_to_a_bound() -> None:
     assert breaker.until == now + timedelta(seconds=30)
 
 
+def test_a_clock_that_was_ahead_keeps_it_open_no_longer() -> None:
+    breaker = Breaker(POLICY)
+    for number in range(3):
+        breaker.failed(START + timedelta(days=365), str(number))
+    assert breaker.half_open(START)
+    assert breaker.lets_through(START)
+    assert not breaker.lets_through(START)
+    assert breaker.until == START, "nor are letters put off until then"
+    assert not breaker.failed(START, "1")
+    assert breaker.until is not None
+    assert breaker.until <= START + POLICY.max
+    assert not breaker.lets_through(at(1))
+
+
 def test_stragglers_do_not_make_it_worse() -> None:
     breaker = opened()
     for second in range(10):
