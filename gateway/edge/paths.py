@@ -24,11 +24,13 @@ MAX_DOMAIN = 255
 
 _HOST = r"(?:[A-Za-z0-9_-]{1,63}\.){0,126}[A-Za-z0-9_-]{1,63}"
 _PLAIN = rf"<([A-Za-z0-9._=+-]{{1,200}}@{_HOST})>"
+_LETTERS = re.IGNORECASE | re.ASCII
+"""Of ASCII only: else `[a-z]` in any case holds the Kelvin sign and the long s."""
 _PLAIN_MAIL = re.compile(
-    rf"FROM:{_PLAIN}(?: SIZE=([0-9]{{1,12}}))?(?: BODY=(7BIT|8BITMIME))?", re.IGNORECASE
+    rf"FROM:{_PLAIN}(?: SIZE=([0-9]{{1,12}}))?(?: BODY=(7BIT|8BITMIME))?", _LETTERS
 )
 _PLAIN_RCPT = re.compile(
-    rf"TO:{_PLAIN}(?: ORCPT=(rfc822;[\x21-\x2a\x2c-\x3c\x3e-\x7e]{{1,400}}))?", re.IGNORECASE
+    rf"TO:{_PLAIN}(?: ORCPT=(rfc822;[\x21-\x2a\x2c-\x3c\x3e-\x7e]{{1,400}}))?", _LETTERS
 )
 """The common case in one look: an ASCII dot-string at a host name, and what most clients add."""
 _ATOM = r'[^\x00-\x20\x7f<>()\[\]\\,;:@"]+'
@@ -81,7 +83,7 @@ def _split(argument: str, keyword: str) -> tuple[str, tuple[str, ...]] | None:
     path, words = rest[:end], rest[end:]
     if not path or (words and not words.startswith(" ")):
         return None
-    return path, tuple(words.split())
+    return path, tuple(word for word in words.split(" ") if word)
 
 
 def _is_domain(domain: str) -> bool:

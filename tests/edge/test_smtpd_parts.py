@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +15,8 @@ from gateway.edge.budget import MemoryBudget
 from gateway.edge.connection import wire
 from gateway.edge.paths import MailCommand, RcptCommand, parse_mail, parse_rcpt
 from gateway.edge.queue_id import PER_MILLISECOND, PROCESSES, QueueIds, queue_id
-from gateway.reply import Reply
+from gateway.reply import BAD_PARAMETER, Reply
+from gateway.wishes import decoded
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
@@ -178,6 +180,25 @@ class TestPaths:
             assert domain
             assert not set(local) & set("@%!<>\0\r\n\t")
             recipient.encode("utf-8" if smtputf8 else "ascii")
+
+    @pytest.mark.parametrize("sign", ["\u017f", "\u212a"])
+    def test_what_only_looks_like_a_letter_of_ascii(self, sign):
+        """The long s and the Kelvin sign, which are `s` and `k` in another case."""
+        for address in (f"{sign}am@client.example", f"sam@{sign}ing.example"):
+            assert mail(f"FROM:<{address}>").enhanced == "5.6.7"
+            assert rcpt(f"TO:<{address}>").enhanced == "5.6.7"
+        assert rcpt(f"TO:<sam@king.example> ORCPT=rfc822;{sign}") == BAD_PARAMETER
+
+    @given(st.text(max_size=40), st.sampled_from(["ENVID=", "ORCPT=rfc822;", "ORCPT=utf-8;"]))
+    def test_names_a_client_gives_are_printable_ascii(self, text, word):
+        """They are said to the next hop, and stand in notices."""
+        command = mail(f"FROM:<> {word}{text}", smtputf8=True)
+        if word != "ENVID=":
+            command = rcpt(f"TO:<a@b.example> {word}{text}", smtputf8=True)
+        if not isinstance(command, Reply):
+            said = command.envid if isinstance(command, MailCommand) else command.orcpt
+            assert re.fullmatch("[!-~]*", said)
+            assert re.fullmatch("[ -~]*", decoded(said.partition(";")[2] or said))
 
     @pytest.mark.parametrize("keyword", ["FROM:", "TO:"])
     @pytest.mark.parametrize(
