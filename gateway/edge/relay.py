@@ -82,6 +82,8 @@ class Relay:
         self._lanes = Lanes(breaker or BreakerPolicy(), batch)
         self._in_hand: dict[tuple[str, str], Job] = {}
         """Letters leased to us, by letter id and lease."""
+        self._renewed = clock()
+        """When their leases were renewed last."""
         self._workers: set[asyncio.Task[None]] = set()
         self._endings: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
@@ -173,6 +175,9 @@ class Relay:
         """Hand out letters that are due; whether it is worth asking again at once."""
         for lane in self._lanes.take_idle():
             self._courier.part_from(lane)
+        if abs(self._clock() - self._renewed) > timedelta(seconds=2 * self._renewal):
+            # The machine stood still, or its clock jumped: what is in our hands is still ours.
+            await self._renew()
         but_not = self._lanes.mark_full()
         try:
             jobs = await self._store.claim(self._clock(), self._batch, but_not=but_not)
@@ -221,12 +226,17 @@ class Relay:
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(self._renewal)
-            jobs = tuple(self._in_hand.values())
-            if jobs:
-                try:
-                    await self._store.extend(jobs, self._clock())
-                except Exception as error:
-                    self._journal.trouble("store", error)
+            await self._renew()
+
+    async def _renew(self) -> None:
+        now, jobs = self._clock(), tuple(self._in_hand.values())
+        if jobs:
+            try:
+                await self._store.extend(jobs, now)
+            except Exception as error:
+                self._journal.trouble("store", error)
+                return
+        self._renewed = now
 
     # --- delivering ---
 

@@ -693,6 +693,35 @@ async def test_a_long_delivery_keeps_its_lease(bench, hops, tmp_path):
     assert len(hop.taken) == 1
 
 
+@pytest.mark.parametrize("kind", ["letter", "acknowledgement"])
+async def test_a_machine_that_stood_still_takes_nothing_from_itself(bench, hops, kind):
+    """Suspended for longer than a lease lasts, and its clock goes on where the world is."""
+    gate = asyncio.Event()
+
+    async def slow(*_: Any) -> None:
+        await gate.wait()
+
+    hop = await hops.start(on_data=slow)
+    bench.add_hop("mailbox", hop.address, connections=1)
+    own = [
+        await (bench.keep("mailbox") if kind == "letter" else bench.keep_own("mailbox", kind))
+        for _ in range(3)
+    ]
+    async with bench.running() as relay:
+        await hop.wait_for(lambda: "DATA" in hop.commands)
+        bench.now += timedelta(minutes=10)
+        relay.wake()
+        other = await hops.start()
+        bench.add_hop("other", other.address)
+        await bench.keep("other")
+        relay.wake()
+        await other.letters(1)  # a claim is over
+        gate.set()
+        await bench.until("delivery", 3, kind=kind, outcome="relayed")
+    assert [(await bench.entry(each)).state for each in own] == ["relayed"] * 3
+    assert len(hop.taken) == 3
+
+
 async def test_what_a_dead_worker_had_is_delivered_by_another(bench, hops):
     reached = asyncio.Event()
 
