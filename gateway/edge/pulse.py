@@ -50,6 +50,11 @@ class Pulse:
         _BEATS.pack_into(self._map, worker * _BEATS.size, 0)
         self._seen[worker] = self._missed[worker] = 0
 
+    def has_begun(self, worker: int) -> bool:
+        """It has beaten since it was started."""
+        (beats,) = _BEATS.unpack_from(self._map, worker * _BEATS.size)
+        return bool(beats)
+
     def stuck(self, worker: int) -> bool:
         """Look once; whether it has not beaten for so many looks."""
         (beats,) = _BEATS.unpack_from(self._map, worker * _BEATS.size)

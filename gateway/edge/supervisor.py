@@ -19,7 +19,8 @@ from gateway.edge.slots import Slots
 from gateway.journal import Journal
 
 HOPELESS = 78
-"""Exit status of a worker that another try will not help, such as a bad configuration."""
+"""Exit status of a worker that another try will not help, such as a bad configuration. It ends all
+unless others serve: what is wrong has become so since they began."""
 BROKEN = 70
 """Exit status of a worker that an exception of ours ended."""
 FIRST_WAIT = 0.1
@@ -199,7 +200,7 @@ class Supervisor:
             )
         else:
             self._journal.lifecycle("worker stopped", worker=worker.index)
-        if status == HOPELESS and not self._stopping:
+        if status == HOPELESS and not self._stopping and not self._others_serve():
             self._status = HOPELESS
             self._stop()
         now = time.monotonic()
@@ -207,6 +208,11 @@ class Supervisor:
             worker.wait = FIRST_WAIT
         worker.due = now + worker.wait
         worker.wait = min(worker.wait * 2, LONGEST_WAIT)
+
+    def _others_serve(self) -> bool:
+        """A worker that cannot begin takes none with it that does its work."""
+        pulse = self._pulse
+        return pulse is not None and any(pulse.has_begun(each.index) for each in self._running())
 
 
 def _be_worker(index: int, run_worker: RunWorker, journal: Journal, supervisor: int) -> None:

@@ -227,6 +227,31 @@ sys.exit(supervise(1, worker, journal=journal, kill_after={kill_after}))
 """
 
 
+def test_one_without_hope_takes_none_with_it_that_serves(run):
+    """A file broke since they began: who is started again cannot begin, the others go on."""
+    running = run("""
+        pulse = Pulse(2)
+
+        def worker(index):
+            if (folder / "broken").exists():
+                return HOPELESS
+            pulse.beat(index)
+            until_told("ready", index, os.getpid())
+
+        sys.exit(supervise(2, worker, journal=journal, pulse=pulse))
+    """)
+    pids = ready_pids(running)
+    (running.folder / "broken").touch()
+    os.kill(pids[1], signal.SIGKILL)
+    assert running.wait_for("alert")[1]["status"] == -9
+    assert running.wait_for("alert")[1]["status"] == 78
+    (running.folder / "broken").unlink()
+    running.wait_for("ready", 1)
+    os.kill(pids[0], 0)
+    running.signal(signal.SIGTERM)
+    assert running.end() == 0
+
+
 def test_one_that_does_not_drain_is_killed_in_the_end(run):
     running = run(STUBBORN.format(kill_after=0.3))
     running.wait_for("ready")
