@@ -101,7 +101,14 @@ festnetz(?:nummer)?|privat|fixe|fijo|gsm|viber|signal|[tpmch][.:)]
 def _alternatives(entries: str) -> str:
     """Entries over several lines as one pattern: a line break before `|` or a space is none."""
     joined = entries.strip().replace("\n|", "|").replace("\n ", " ").replace("\n", "|")
-    return joined.replace("~", r"(?:\s+[\pL'’-]{1,20}){0,2}?").replace(" ", r"[\s ]+")
+    joined = joined.replace(r"\pL{", _LETTER + "{")
+    return joined.replace("~", rf"(?:\s+{_WORDS}{{1,20}}){{0,2}}?").replace(" ", r"[\s ]+")
+
+
+# Repeated, `\pL` would make a pattern of 240,000 instructions, too many for RE2's fast way: what
+# is no letter is told by what it is instead.
+_LETTER = r"[^\s0-9.,;:!?()/<>\"'’-]"
+_WORDS = r"[^\s0-9.,;:!?()/<>\"]"
 
 
 def _pattern(pattern: str) -> Any:
