@@ -124,6 +124,12 @@ def open_calls(db: Connection, contact: str) -> Answer[Mapping[str, str]]:
     return lambda: {site if proven else site + UNPROVEN: id_ for site, proven, id_ in rows}
 
 
+CARDED = (
+    "SELECT count(*), coalesce(sum(CASE WHEN proven = 1 THEN 1 ELSE 0 END), 0) "
+    "FROM calls WHERE site = ? AND opened > ? AND over_budget = 0"
+)
+
+
 def carded(
     db: Connection, sites: Collection[str] | None, now: int, periods: Mapping[str, int]
 ) -> Answer[Mapping[str, int]]:
@@ -135,8 +141,7 @@ def carded(
         (
             site,
             db.execute(
-                "SELECT proven, count(*) FROM calls WHERE site = ? AND opened > ? "
-                "AND over_budget = 0 GROUP BY proven",
+                CARDED,
                 (site, now - periods.get(site, DAY)),
             ),
         )
@@ -146,10 +151,11 @@ def carded(
     def answer() -> Mapping[str, int]:
         found: dict[str, int] = {}
         for site, rows in asked:
-            for proven, count in rows.fetchall():
-                found[site] = found.get(site, 0) + count
-                if not proven:
-                    found[site + UNPROVEN] = count
+            count, proven = rows.fetchone()
+            if count:
+                found[site] = count
+            if count > proven:
+                found[site + UNPROVEN] = count - proven
         return found
 
     return answer

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from gateway.plan import DmarcRow
-from gateway.store import StoreError, schema
+from gateway.store import StoreError, calls, schema
 from gateway.store.sqlite import SqliteStore
 
 EXTRA = (
@@ -97,6 +97,17 @@ def test_several_processes_may_start_at_once(path: Path, again: int) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
+
+
+def test_what_every_message_counts_is_read_from_an_index_alone(db: sqlite3.Connection) -> None:
+    schema.migrate(db, None)
+    (plan,) = db.execute(f"EXPLAIN QUERY PLAN {calls.CARDED}", ("shop", 0))
+    assert "COVERING INDEX calls_carded (site=? AND opened>?)" in plan[3]
+
+
+def test_a_new_file_has_pages_that_hold_a_letter(db: sqlite3.Connection) -> None:
+    schema.migrate(db, None)
+    assert db.execute("PRAGMA page_size").fetchone() == (8192,)
 
 
 def test_commits_are_synced(db: sqlite3.Connection) -> None:
