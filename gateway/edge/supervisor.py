@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import select
 import signal
 import sys
 import time
@@ -34,6 +35,7 @@ RunWorker = Callable[[int], int]
 
 _WATCHED = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 _PR_SET_PDEATHSIG = 1
+STDERR = 2
 
 
 @dataclass
@@ -122,7 +124,12 @@ class Supervisor:
             os.kill(worker.pid, number)  # not reaped yet, so the pid is still theirs
 
     def _look(self, pulse: Pulse) -> None:
-        """Kill who is stuck; what follows is what follows any death."""
+        """Kill who is stuck; what follows is what follows any death.
+
+        While nobody takes our lines all workers stand still, and go on when somebody does again.
+        """
+        if not _is_read():
+            return
         for worker in self._running():
             if pulse.stuck(worker.index):
                 self._journal.alert("worker stuck", worker=worker.index, pid=worker.pid)
@@ -213,6 +220,13 @@ class Supervisor:
         """A worker that cannot begin takes none with it that does its work."""
         pulse = self._pulse
         return pulse is not None and any(pulse.has_begun(each.index) for each in self._running())
+
+
+def _is_read() -> bool:
+    """Whether there is room for another line where all of us write them."""
+    poll = select.poll()
+    poll.register(STDERR, select.POLLOUT)
+    return bool(poll.poll(0))
 
 
 def _be_worker(index: int, run_worker: RunWorker, journal: Journal, supervisor: int) -> None:

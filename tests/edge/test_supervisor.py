@@ -448,6 +448,53 @@ def test_one_that_is_stuck_is_killed_and_its_content_found_out(run):
     assert running.end() == 0
 
 
+def test_who_waits_for_somebody_to_read_its_lines_is_not_stuck(tmp_path):
+    """The collector of the log stalls: all of us wait for it, and go on when it does."""
+    script = textwrap.dedent("""
+        from gateway.edge import pulse as module
+        import asyncio
+        Pulse.look = 0.05
+        module.BEAT = 0.01
+        pulse = Pulse(1)
+
+        def write(event, facts):
+            os.write(2, repr((event, facts)).encode() + b"\\n")
+
+        journal = Journal((write,))
+
+        def worker(index):
+            async def serve():
+                beating = asyncio.create_task(pulse.go_on(index))
+                while True:
+                    await asyncio.sleep(0.001)
+                    os.write(2, b"line" * 1000 + b"\\n")
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+            asyncio.run(serve())
+
+        sys.exit(supervise(1, worker, journal=journal, pulse=pulse))
+    """)
+    (tmp_path / "script.py").write_text(PREAMBLE + script)
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "script.py", tmp_path], stderr=subprocess.PIPE
+    )
+    told = []
+
+    def collect() -> None:
+        for line in process.stderr:
+            if not line.startswith(b"line"):
+                told.append(line)
+
+    time.sleep(2)  # nobody reads, and the pipe is full after a moment
+    collecting = threading.Thread(target=collect)
+    collecting.start()
+    time.sleep(0.5)
+    process.terminate()
+    assert process.wait(15) == 0
+    collecting.join()
+    process.stderr.close()
+    assert [line for line in told if b"stuck" in line or b"died" in line] == []
+
+
 class TestPulse:
     def test_who_beats_is_not_stuck(self):
         pulse = Pulse(2)
