@@ -210,17 +210,25 @@ class Session:
         Raises Trouble as long as the dot has not been said.
         """
         if small is not None:
+            if self._wire.answered:
+                return await self._cut_short()
             self._wire.write(content.dot_stuffed_whole(small))
             return None
         for piece in content.dot_stuffed(content.pieces(job)):
             await self._wire.drained(self._dialogue.limit)
             if self._wire.answered:
-                answer = await self._dialogue.answer()
-                self._wire.abort()
-                return answer
+                return await self._cut_short()
             self._wire.write(piece)
             await asyncio.sleep(0)  # a fast reader must not keep the loop from others
         return None
+
+    async def _cut_short(self) -> Answer:
+        """A reply before the final dot: it may refuse the letter, but not have taken it."""
+        answer = await self._dialogue.answer()
+        self._wire.abort()
+        if answer.code < 400:
+            raise Trouble(UNINTELLIGIBLE)
+        return answer
 
     async def _verdicts(self, accepted: list[str], outcomes: dict[str, Outcome]) -> None:
         """The reply after the final dot; in LMTP one for each recipient (RFC 2033, 4.2)."""

@@ -429,6 +429,23 @@ async def test_content_is_refused_in_its_midst(hops, connect):
     assert told(sent) == ["failed 552 5.3.4"]
 
 
+@pytest.mark.parametrize("lines", [1, 1 << 20], ids=["small", "large"])
+async def test_content_is_not_taken_before_its_end(hops, connect, lines):
+    """Whoever says 250 in its midst has not got the letter."""
+
+    async def hasty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hop.example\r\n")
+        for reply in (b"250 ok", b"250 ok", b"250 ok", b"354 go on\r\n250 2.0.0 taken"):
+            await reader.readline()
+            writer.write(reply + b"\r\n")
+        while await reader.read(1 << 16):
+            pass
+
+    client = connect(await hops.raw(hasty))
+    sent = await client.send(job(b"Subject: x\r\n\r\n" + b"A line.\r\n" * lines))
+    assert told(sent) == ["delayed 451 4.5.0"]
+
+
 @pytest.mark.parametrize("what", ["hang", "drop", "garbage"])
 @pytest.mark.parametrize("kept", [False, True])
 async def test_an_end_after_the_final_dot_is_unknown_and_not_repeated(hops, connect, what, kept):
