@@ -13,6 +13,8 @@ from gateway.settings import NextHop
 TlsMode = Literal["opportunistic", "encrypted", "required", "none"]
 CONTEXT_AGE = 600.0
 """Seconds after which certificate files are read again: they are renewed under way."""
+FILES_LIMIT = 30.0
+"""Seconds for reading them."""
 AGAIN = 60.0
 """The same where they could not be used: certificate and key may just be replaced, one by one."""
 
@@ -43,9 +45,10 @@ class Contexts:
                 return context
             age = CONTEXT_AGE
             try:
-                # Reading the system's authorities takes some 20 ms.
-                context = await asyncio.to_thread(self._make, verified=verified)
-            except OSError:
+                # Reading the system's authorities takes some 20 ms; a disk may hang for ever.
+                async with asyncio.timeout(FILES_LIMIT):
+                    context = await asyncio.to_thread(self._make, verified=verified)
+            except OSError:  # TLS errors and time-outs are among them
                 if context is None:
                     raise Trouble(BAD_FILES, hop_failed=True) from None
                 age = AGAIN

@@ -759,6 +759,20 @@ async def test_certificate_files_that_are_just_replaced_stop_nothing(
     assert shown == ["gateway.example", "gateway.example", "renewed.example"]
 
 
+async def test_certificate_files_that_hang_hold_no_letter_for_ever(
+    hops, connect, certificates, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(smtp_tls, "FILES_LIMIT", 0.1)
+    hop = await hops.start(tls=certificates.server)
+    hanging = tmp_path / "pipe"
+    os.mkfifo(hanging)
+    client = connect(hop.address, certificate=Tls(cert=hanging, key=hanging))
+    async with asyncio.timeout(5):
+        sent = await client.send(job())
+    assert (told(sent), sent.hop_failed) == (["delayed 451 4.3.5"], True)
+    os.close(os.open(hanging, os.O_WRONLY))  # lets the thread go
+
+
 @pytest.mark.parametrize("use", ["server_context(files)", "Contexts(hop)._make(verified=False)"])
 def test_nobody_is_asked_for_the_password_of_a_key(tmp_path, certified, use):
     """A terminal is there when an administrator starts us by hand; the question would stop all."""
