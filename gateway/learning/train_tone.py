@@ -131,7 +131,7 @@ QUESTIONS = (
 """A refusal is one phrase in a whole letter: pairs such as 'not' and 'ring' carry it."""
 
 
-HELD_OUT_HANDS = ("i", "j")
+HELD_OUT_HANDS = ("i", "j", "m")
 """Writers of our letters from whom nothing is ever learned; their letters judge what is made."""
 
 

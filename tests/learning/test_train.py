@@ -76,8 +76,9 @@ def test_sources_can_be_left_out(mail: Path, letters: Path, tmp_path: Path) -> N
     assert set(made.samples) == {"letters"}
 
 
-def test_two_writers_are_held_out_whatever_they_write_of() -> None:
-    for name, expected in {"i001": True, "j-12": True, "a-001": False, "seed-7": False}.items():
+def test_three_writers_are_held_out_whatever_they_write_of() -> None:
+    names = {"i001": True, "j-12": True, "m-003": True, "a-001": False, "seed-7": False}
+    for name, expected in names.items():
         sample = Sample("letters", text="a", group="late parcel", name=name)
         assert train_tone.held_out(sample) is expected
     assert not train_tone.held_out(Sample("tweets", name="i001"))
