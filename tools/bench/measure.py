@@ -43,6 +43,7 @@ def level(
         "p99_ms": round(found["lat_ms"]["p99"], 1),
         "pss_mb": round(sum(memory)),
         "largest_process_mb": round(memory[0]),
+        "whole": server.whole,
         **_outcome(sink.arrivals()[seen:], acked, found),
     }
 

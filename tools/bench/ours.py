@@ -105,6 +105,10 @@ class Ours:
     def roots(self) -> list[int]:
         return self._started.roots
 
+    @property
+    def whole(self) -> bool:
+        return self._started.whole
+
     def stop(self) -> None:
         self._started.stop()
 

@@ -105,6 +105,11 @@ def compared(found: Mapping[str, Any]) -> list[str]:
         rows = [row for row in found["medians"] if row["level"] == level]
         if rows:
             parts += [f"### {words[0].upper() + words[1:]}, 20 connections\n", _level(rows, found)]
+    if found["broken"]:
+        parts.append(
+            f"Left out: {found['broken']} runs in which a process of the server died (OpenDKIM's, "
+            "whereupon Postfix went on without it).\n"
+        )
     packages = ", ".join(f"{name} {version}" for name, version in found["peers"].items())
     parts += [
         f"{found['rounds']} rounds of {found['seconds']:g} s a level. Packages: {packages}.\n"

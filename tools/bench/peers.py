@@ -73,6 +73,10 @@ class Peer:
     def roots(self) -> list[int]:
         return self._started.roots
 
+    @property
+    def whole(self) -> bool:
+        return self._started.whole
+
     def start(self) -> None:
         """Its folder is kept between two starts: what was learned stays learned."""
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -31,6 +31,9 @@ class Server(Protocol):
     @property
     def roots(self) -> list[int]: ...
 
+    @property
+    def whole(self) -> bool: ...
+
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
@@ -47,6 +50,11 @@ class Started:
     @property
     def roots(self) -> list[int]:
         return [process.pid for process in self._processes]
+
+    @property
+    def whole(self) -> bool:
+        """Whether none of the processes has ended by itself."""
+        return all(process.poll() is None for process in self._processes)
 
     def run(self, command: Sequence[str], **environment: str) -> int:
         """Start one in the foreground of its own session; its output goes to `log`."""
