@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,15 @@ class Figures:
             (self._docs / "bench-growth.svg").write_text(plot.panels(title, growth["series"]))
 
 
+def wrapped(page: str) -> str:
+    """Paragraphs in lines that fit a terminal; tables, headings and commands as they are."""
+    lines = [
+        line if line.startswith(("|", "#", "!", "    ")) else textwrap.fill(line, 100)
+        for line in page.splitlines()
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     lines = ["| " + " | ".join(map(str, row)) + " |" for row in (head, ["---"] * len(head), *rows)]
     return "\n".join(lines) + "\n"
@@ -82,7 +92,7 @@ def bench_page(everything: Mapping[str, Any]) -> str:
     if "scoring" in everything:
         parts += scored(everything["scoring"])
     parts += ["## The commands\n", COMMANDS]
-    return "\n".join(parts)
+    return wrapped("\n".join(parts))
 
 
 COMMANDS = """\
@@ -243,7 +253,7 @@ def growth_page(found: Mapping[str, Any]) -> str:
         ]
         head = (one["unit"], "us a letter", "p99 ms", "start s", "PSS MB", "letters")
         parts += [f"## {one['name'].capitalize()}: {one['verdict']}\n", table(head, rows)]
-    return "\n".join(parts)
+    return wrapped("\n".join(parts))
 
 
 def bars(found: Mapping[str, Any]) -> str:
