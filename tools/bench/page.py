@@ -178,7 +178,7 @@ def distance(everything: Mapping[str, Any]) -> list[str]:
     stages = ", ".join(f"{stage} ({more} us)" for more, stage in over)
     return [
         f"Where the distance lies: a letter of 6 KB costs {profile['us']} us of processor time "
-        f"where 930 were meant to do; most is over in {stages}. All of it is Python at work, not "
+        f"where 930 were meant to do; most is over in {stages}. All of it is processor time, not "
         "waiting. Absolute figures hang on the processor; the goals were set on another one, the "
         "ratios are of this run.\n"
     ]
