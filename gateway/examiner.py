@@ -37,12 +37,6 @@ NO_SECRET = (b"explain",)
 """Without a store no Message-ID can be proven ours; an own-looking one still means silence."""
 
 
-def read_request(asked: Mapping[str, Any], folder: Path, now: datetime) -> Arrival | str:
-    """The first letter of one request; a text says why there is none."""
-    found = read_requests(asked, folder, now)
-    return found if isinstance(found, str) else found[0]
-
-
 def read_requests(asked: Mapping[str, Any], folder: Path, now: datetime) -> list[Arrival] | str:
     """The letters of one request of `--batch`, several when its file is an mbox.
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support.planning import LETTER, NOW
 
 from gateway.cli.explain import _answer, _batch_requests, _print
-from gateway.examiner import read_request, with_crlf
+from gateway.examiner import read_requests, with_crlf
 from gateway.explain.mbox import letters
 
 TRACED = (
@@ -25,7 +25,10 @@ TRACED = (
 
 def request(folder, content, **asked):
     (folder / "a.eml").write_bytes(content)
-    return read_request({"path": "a.eml", **asked}, folder, NOW)
+    found = read_requests({"path": "a.eml", **asked}, folder, NOW)
+    assert not isinstance(found, str)
+    (letter,) = found
+    return letter
 
 
 def test_what_is_not_stated_is_read(tmp_path):
@@ -77,7 +80,7 @@ def test_the_null_path_can_be_read(tmp_path):
 )
 def test_what_cannot_be_read_is_told(tmp_path, asked, error):
     (tmp_path / "a.eml").write_bytes(LETTER)
-    assert error in read_request(asked, tmp_path, NOW)
+    assert error in read_requests(asked, tmp_path, NOW)
 
 
 @pytest.mark.parametrize(
