@@ -131,8 +131,8 @@ QUESTIONS = (
 """A refusal is one phrase in a whole letter: pairs such as 'not' and 'ring' carry it."""
 
 
-HELD_OUT_HANDS = ("i", "j", "m")
-"""Writers of our letters from whom nothing is ever learned; their letters judge what is made."""
+HELD_OUT_HANDS = ("r",)
+"""Writers of our letters from whom nothing is learned; their letters judge what is made."""
 
 
 def hand(sample: Sample) -> str:

@@ -27,7 +27,7 @@ HAM = "From: jo@home.example\nSubject: Meeting {n}\n\nSee you at the meeting in 
 def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("letters") / "letters.jsonl"
     rows = [
-        {"id": f"{'i' if n % 5 == 0 else 'a'}-{tone}{n}", "subject": "Letter",
+        {"id": f"{'r' if n % 5 == 0 else 'a'}-{tone}{n}", "subject": "Letter",
          "body": text.format(n=n), "tone": tone,
          "urgent": n % 4 == 0, "wants_call": tone == "irate", "no_call": n % 11 == 0,
          "language": "en", "situation": f"{tone} {n}", "persona": f"p{n}"}
@@ -76,12 +76,12 @@ def test_sources_can_be_left_out(mail: Path, letters: Path, tmp_path: Path) -> N
     assert set(made.samples) == {"letters"}
 
 
-def test_three_writers_are_held_out_whatever_they_write_of() -> None:
-    names = {"i001": True, "j-12": True, "m-003": True, "a-001": False, "seed-7": False}
+def test_one_writer_is_held_out_whatever_they_write_of() -> None:
+    names = {"r001": True, "r-12": True, "i-003": False, "a-001": False, "seed-7": False}
     for name, expected in names.items():
         sample = Sample("letters", text="a", group="late parcel", name=name)
         assert train_tone.held_out(sample) is expected
-    assert not train_tone.held_out(Sample("tweets", name="i001"))
+    assert not train_tone.held_out(Sample("tweets", name="r001"))
 
 
 def test_too_little_is_told(tmp_path: Path, mail: Path) -> None:
