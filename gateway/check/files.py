@@ -215,7 +215,11 @@ def stores(settings: Settings, sources: Sources, now: datetime) -> Iterator[Prob
     if is_shared(settings) or not sources.sound(("store",)):
         return
     try:
-        with path.open("rb") if path.is_file() else io.BytesIO() as file:
+        # In use: SQLite has read it, and we may be the one who has it open. To close a file lets go
+        # of every lock that this process has on it (fcntl(2)), those of the store too: the next
+        # command beside us would take itself for the last user and remove the log we write to.
+        in_use = Path(f"{path.resolve()}-shm").exists()
+        with path.open("rb") if path.is_file() and not in_use else io.BytesIO() as file:
             head = file.read(16)
     except OSError:
         return  # `folders` tells of rights
@@ -227,7 +231,7 @@ def stores(settings: Settings, sources: Sources, now: datetime) -> Iterator[Prob
         what = f"only {free >> 20} MB are free, of which {RESERVE >> 20} MB are never filled"
         # A store that may hold mail must be opened however little room is left: it is to deliver.
         mend = "make room, or mail is put off with 452"
-        yield sources.problem(("store",), what, mend, warning=bool(head))
+        yield sources.problem(("store",), what, mend, warning=in_use or bool(head))
 
 
 def _bind(host: str, port: int) -> int:

@@ -113,7 +113,8 @@ async def _open(settings: Settings) -> Store:
         )
     path = store_path(settings)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.touch(mode=0o600)  # customers' addresses and letters: nobody else's business
+    if not path.exists():  # to open and close it would end the locks of who has it open already
+        path.touch(mode=0o600)  # customers' addresses and letters: nobody else's business
     return await SqliteStore.open(
         path, limits=settings.acknowledgements, call_budget_periods=periods, sites=sites
     )

@@ -94,6 +94,23 @@ async def test_sighup_reloads_and_a_mistake_changes_nothing(serve, tmp_path):
         assert await served.stop() == 0
 
 
+async def test_mail_taken_after_a_reload_and_a_command_survives_kill_9(serve, tmp_path):
+    """A reload that opens and closes the store's file ends our locks on it; the next command then
+    takes itself for the last user and removes the log that all later mail is written to."""
+    async with serve() as served:
+        assert send_many(served.address, [1]) == [1]
+        await served.wait_for("delivery")
+        served.process.send_signal(signal.SIGHUP)
+        await served.wait_for("reloaded")
+        log = (tmp_path / "gateway.db-wal").stat().st_ino
+        assert (await asyncio.to_thread(prove, served.config))["accepted"] == 1
+        assert (tmp_path / "gateway.db-wal").stat().st_ino == log, "it is in use"
+        assert send_many(served.address, [2, 3]) == [2, 3]
+        assert (await asyncio.to_thread(prove, served.config))["accepted"] == 3
+        await served.kill()
+    assert prove(tmp_path / "gateway.yaml")["accepted"] == 3
+
+
 async def test_a_worker_that_is_started_again_has_the_configuration_of_the_last_reload(
     serve, tmp_path
 ):
