@@ -209,6 +209,9 @@ def _login(hop: NextHop, steps: Steps, sources: Sources) -> Iterator[Problem]:
     elif hop.user and hop.tls == "none" and hop.scheme != "smtps":
         what = "a password is never sent in clear, so nothing would go out"
         yield sources.problem((*steps, "tls"), what, "write tls: required, or remove the password")
+    elif hop.user and hop.tls != "required" and not _is_loopback(hop.host):
+        what = "the password goes to whoever answers, since no certificate is verified"
+        yield sources.problem((*steps, "tls"), what, "write tls: required", warning=True)
     if hop.tls == "none" and hop.maildir is None:
         yield from _idle(ENCRYPTION, "has no effect with 'tls: none'", steps, sources)
     if not hop.is_direct:

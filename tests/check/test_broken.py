@@ -56,6 +56,11 @@ BREAKS = [
         ("cert: cert.pem", "cert: cret.pem", "listen[0].tls.cert: no such file: 'cret.pem'"),
         ('"[::1]:0"', '"localhost:0"', "listen[1].address: 'localhost:0' does not fit"),
         ("workers: 2", "workers: two", "workers: 'two' is not a whole number or 'auto'"),
+        (
+            "tls: required, user",
+            "tls: encrypted, user",
+            "warning: next_hops.outbound.tls: the password goes to whoever answers",
+        ),
         ("sqlite:var/gateway.db", "gateway.db", "store: not a store"),
         ("timeout: 3s", "timeout: 3", "dns.timeout: 3 does not fit"),
         ("postmaster@inside.example", "root", "administrator: 'root' does not fit"),
