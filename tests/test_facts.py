@@ -107,6 +107,15 @@ def test_questions_of_the_letters(arrive: Callable[..., Message]) -> None:
         ("call me on 212\u2011555\u20110142", "+12125550142"),  # hyphens that do not break
         ("call me on 212\xa0555\xa00142", "+12125550142"),
         ("Do not call me on 212 555 0142!", "+12125550142"),
+        # Without a word for what it is:
+        ("Thanks\n\nRuth Odell, 0033 6 12 34 56 78.", "+33612345678"),
+        ("¿Dónde está mi pedido? Por la tarde (612 34 56 78) estoy en casa.", "+34612345678"),
+        ("Estoy en el trabajo, 300 771 20 64 por la tarde.", "+573007712064"),
+        ("Onde está a carrinha? 258 900 114.", "+351258900114"),
+        ("De manhã, no 21 441 90 37, estou em casa.", "+351214419037"),
+        ("No tengo saldo para el correo. Al 5512 8840, por la noche.", "+59355128840"),
+        ("Can it wait?\n\nMei Ling Tan 8555 0164", "+6585550164"),
+        ("C'est la commande 8PLK4T (merci)\nJeanne Aubert 06 12 34 56 78", "+33612345678"),
     ],
 )
 def test_phones(say: Find, text: str, phone: str) -> None:
@@ -156,6 +165,9 @@ def test_phones(say: Find, text: str, phone: str) -> None:
         "12345 67890 12345 67890",
         "3.14159265358979",
         "Zählerstand 004711 004712 004713",
+        "I am leaving, acct 4410-2298",
+        "The job is 4410-2298",
+        "Le numéro de TVA :\nFR 40 303 265 045 pour nous",
     ],
 )
 def test_no_phones(say: Find, text: str) -> None:
@@ -256,7 +268,18 @@ def test_a_number_is_read_where_it_is_valid() -> None:
         ("the bike from 558-2217", ["558-2217"]),
         ("I am leaving you, 77-30-K.", ["77-30-K"]),
         ("Az. 62.3-1187/24", ["62.3-1187/24"]),
+        ("Litige 6630912 en cours", ["6630912"]),
+        ("le dossier 7 540 118, svp", ["7 540 118"]),
+        ("réservation GT-58 pour mai", ["GT-58"]),
+        ("Störung STÖ-30077 dauert an", ["STÖ-30077"]),
+        ("compré XQ4-118 y llegó roto", ["XQ4-118"]),
+        ("o papel diz 8841-GAS", ["8841-GAS"]),
+        ("La cita es el 81-3320.", ["81-3320"]),
+        ("code from them: XW7PL3.", ["XW7PL3"]),
         # None:
+        ("facture 330 881,50 euros", []),
+        ("call 2284 60-1195 or 07700 900318", []),
+        ("LH2048 to Oslo, 1012AB Amsterdam", []),
         ("about 45-60 minutes, 24-72 hours", []),
         ("call me on 555-0142 or 212-555-0142", []),
         ("Helleveien 30, N-5045 Bergen; D-10115 Berlin", []),

@@ -20,6 +20,7 @@ from gateway.facts.dialling import countries
 from gateway.learning.input import message_of_text
 
 FOLDER = Path(__file__).parent.parent / "models/letters"
+EXTENSION = re.compile(r"[^\d\W]")
 SHORTEST = 4
 """Letters of a found reference that may stand for a longer labelled one."""
 
@@ -29,7 +30,8 @@ def digits(text: str | None) -> str:
 
 
 def same_number(written: str, found: str | None) -> bool:
-    want, got = digits(written).lstrip("0"), digits(found)
+    """Extensions are compared apart: `Facts.phone` has none."""
+    want, got = digits(EXTENSION.split(written)[0]).lstrip("0"), digits(found)
     return bool(got) and (want[-8:] == got[-8:] or want[-7:] == got[-7:])
 
 

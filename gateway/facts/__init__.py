@@ -75,7 +75,8 @@ class Facts:
         authors = self._message.authors
         return phones.find(
             (
-                phones.Passage(f"{self._subject}\n\n{self._new}", 100),
+                phones.Passage(self._new, 100),
+                phones.Passage(self._subject, 90),
                 phones.Passage(self._signature, 60),
                 phones.Passage(self._quoted, 0),
             ),

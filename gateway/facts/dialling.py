@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 _REGIONS = {
     "en": ("US", "GB", "CA", "AU", "IE", "NZ", "ZA", "IN", "NG", "KE", "SG", "MY", "PH", "PK"),
     "de": ("DE", "AT", "CH"),
-    "fr": ("FR", "BE", "CH", "CA", "LU"),
-    "es": ("ES", "MX", "AR", "CO", "CL", "PE", "US"),
+    "fr": ("FR", "BE", "CH", "CA", "LU", "SN", "MA", "CI", "TN", "DZ", "CM"),
+    "es": (
+        *("ES", "MX", "AR", "CO", "CL", "PE", "US", "VE", "EC", "UY", "BO", "PY"),
+        *("GT", "CR", "SV", "HN", "NI", "PA", "DO"),
+    ),
     "it": ("IT", "CH"),
-    "pt": ("PT", "BR"),
-    "nl": ("NL", "BE"),
+    "pt": ("PT", "BR", "MZ", "AO", "CV"),
+    "nl": ("NL", "BE", "SR"),
 }
 _COUNTRY_DOMAINS = {
     *("de", "at", "ch", "fr", "be", "lu", "es", "mx", "ar", "cl", "pe", "it", "pt", "br", "nl"),

@@ -36,7 +36,7 @@ _FAX = r"(?:tele)?fax(?:nummer|nr)?|télécopie"
 
 _OTHER = r"""
 (?:order|purchase|booking|reservation|confirmation|invoice|bill|ticket|case|claim|complaint|return
-|ref|reference|contract|policy|customer|client|account|acc|member|membership|tracking|parcel
+|ref|reference|contract|policy|customer|client|account|acct?|member|membership|tracking|parcel
 |shipment|consignment|serial|model|part|product|item|article|sku|ean|isbn|upc|imei|iccid|sim|meter
 |supply|mpan|mprn|tax|vat|ein|ssn|social security|passport|licen[cs]e|card|visa|mastercard|amex|iban
 |bic|sort code|routing|transaction|payment|registration|reg|flight|pnr|voucher|coupon|loyalty
@@ -94,7 +94,7 @@ _LABEL = r"""
 (?:tele)?phone(?: number| no)?|tel|telefon(?:nummer|nr)?|telefoon(?:nummer)?|t[ée]l(?:[ée]phone)?
 tel[ée]fono|mobile?(?: number)?|mobil(?:nummer|nr|funk)?|mob|mobiel\pL{0,6}|cell(?:ulare|phone)?
 handy(?:nummer|nr)?|portable|m[óo]vil|celular|telem[óo]vel|telefone|whats ?app|direct(?: line)?
-festnetz(?:nummer)?|privat|fixe|fijo|gsm|viber|signal|[tpmch][.:)]
+festnetz(?:nummer)?|privat|fixe|fijo|gsm|viber|signal|sms|texto|zap|[tpmch][.:)]
 """
 
 
@@ -136,6 +136,8 @@ _AFTERWARDS = _pattern(
 )
 
 
+_NEW_LINE = re.compile(r"\n[ \t]*[^\W\d_]{2,30}[ \t]+[^\W\d_]{2}")
+"""What is named and its number stand in one line; words of the next line speak of another."""
 _ANOTHER = re.compile(r"\d[\w/-]{2,30}[,;|.)]|\d[\w/-]{2,30}[ ]*\n")
 
 
@@ -152,6 +154,8 @@ def meaning(before: str) -> str:
     if found == "label":
         return "wish" if _ANY_WISH.search(before) else found
     if found != "wish" and _ANOTHER.search(before, match.end(match.lastindex)):
+        return ""
+    if found == "other" and _NEW_LINE.search(before, match.end(match.lastindex)):
         return ""
     return found
 

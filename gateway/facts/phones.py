@@ -86,6 +86,8 @@ _SENTENCE_END = re.compile(
 
 BEFORE, AFTER = 90, 40
 """Letters looked at on either side of a number."""
+SIGNED_BY = 60
+"""At most so many letters stand behind a number that signs a letter."""
 
 
 def find(passages: Sequence[Passage], order: Sequence[str]) -> tuple[Phone, ...]:
@@ -112,7 +114,8 @@ def _read(passage: Passage, match: re.Match[str], order: Sequence[str]) -> Itera
     run = match[0]
     before = text[max(0, match.start() - BEFORE) : match.start()]
     after = text[match.end() : match.end() + AFTER]
-    score = _score(passage, run, before, after)
+    signs = passage.text.find("\n\n", match.end()) < 0 and len(text) - match.end() <= SIGNED_BY
+    score = _score(passage, run, before, after, signs=signs, order=order)
     if score is None:
         return
     named = score >= passage.weight + NAMED
@@ -132,8 +135,13 @@ def _digits(run: str) -> int:
     return sum(map(str.isdigit, run))
 
 
-def _score(passage: Passage, run: str, before: str, after: str) -> int | None:
-    """How surely this run of digits is the writer's phone number; None if it is none."""
+def _score(
+    passage: Passage, run: str, before: str, after: str, *, signs: bool, order: Sequence[str]
+) -> int | None:
+    """How surely this run of digits is the writer's phone number; None if it is none.
+
+    `signs` is whether the passage ends with it, but for a few words.
+    """
     if after[:1].isalnum() and not _EXTENSION.match(after):
         return None
     if _looks_like_something_else(run, before, after):
@@ -147,10 +155,10 @@ def _score(passage: Passage, run: str, before: str, after: str) -> int | None:
         score += 40
     elif meaning == "label":
         score += 15
-    elif not _reads_like_one(run, before, after):
+    elif _reads_like_one(run, before, after, order):
+        score += NAMED if _alone(before, after) else 0
+    elif not (signs or _TO.search(before)) or not _is_in_groups(run, order):
         return None
-    elif _alone(before, after):
-        score += NAMED
     if passage.weight == 0 and (meaning != "wish" or not _MINE.search(near)):
         return None  # in a quote most numbers are the company's own
     if _MOBILE.search(before[-20:]) or _MOBILE_AFTER.match(after):
@@ -179,16 +187,26 @@ def _looks_like_something_else(run: str, before: str, after: str) -> bool:
     return bool(_AMOUNT_BEFORE.search(before[-12:]) or _AMOUNT_AFTER.match(after))
 
 
-def _reads_like_one(run: str, before: str, after: str) -> bool:
+def _reads_like_one(run: str, before: str, after: str, order: Sequence[str]) -> bool:
     """Whether a number without a label is written as phone numbers are."""
     if _SEVERAL.search(run[6:]):
         return False
-    if run.lstrip("(").startswith("+"):
+    bare = run.lstrip("(")
+    if bare.startswith("+") or (bare.startswith("00") and not bare.startswith("000")):
         return True
+    if ")" not in run:
+        run = bare
     digits = _digits(run)
     if _NATIONAL.fullmatch(run) and 9 <= digits <= 14:
         return True
+    if "PT" in order[:2] and _PORTUGUESE.fullmatch(run):
+        return True
     return bool(_GROUPED.fullmatch(run)) and _alone(before, after) and 9 <= digits <= 11
+
+
+def _is_in_groups(run: str, order: Sequence[str]) -> bool:
+    """In English, eight digits with a hyphen are rather an account."""
+    return bool(_GROUPS.fullmatch(run)) and not ("-" in run and "GB" in order)
 
 
 def _alone(before: str, after: str) -> bool:
@@ -205,5 +223,12 @@ _NATIONAL = re.compile(
     r"\(?0\d{1,5}\)?(?:[ ./\-\xa0]| - )\d{2,9}(?:[ .\-\xa0]\d{1,6}){0,4}|0\d{8,11}"
     r"|\(?[2-9]\d\d\)?[ .\-\xa0]{0,2}\d{3}[ .\-\xa0]\d{4}|1[ .-][2-9]\d\d[ .-]\d{3}[ .-]\d{4}"
     r"|\(?[1-9]\d\)?[ .\xa0-]{1,2}9?\d{4}[ .\xa0-]\d{4}"
-    r"|[6-9]\d\d[ .\xa0]\d{3}[ .\xa0]\d{3}|[6-9]\d\d(?:[ .\xa0]\d\d){3}|[89]\d \d{3} \d\d \d\d"
+    r"|[6-9]\d\d[ .\xa0]\d{3}[ .\xa0]\d{3}|[6-9]\d\d(?:[ .\xa0]\d\d){3}"
+    r"|[2-9]\d(?:\d)?[ .]\d{3}[ .]\d\d[ .]\d\d|[1-9]\d(?:[ .]\d\d){4}|9 \d{4} \d{4}"
+    r"|[23]\d{3} \d\d-\d{4}|[6-9]\d{4} \d{5}|3\d\d \d\d \d\d \d{3}|3\d\d[ .]\d{6,7}"
 )
+# Portugal's landlines begin like anything else, and are written in groups of three.
+_PORTUGUESE = re.compile(r"[23]\d\d[ .]?\d{3}[ .]?\d{3}|2[12][ .]\d{3}[ .]\d{4}")
+# Eight digits to eleven in groups: enough only where a letter ends with them, or behind `at`.
+_GROUPS = re.compile(r"\(?(?=(?:\d[ .\-]?){8,11}$)\d{2,4}(?:[ .\-]\d{2,4}){1,4}")
+_TO = re.compile(r"(?:^|[\s,;(])(?:al|au|allo)[ ]$", re.IGNORECASE)

@@ -10,24 +10,28 @@ _KINDS = """
 orders?|purchase orders?|p\\.?o\\.?|tickets?|cases?|booking|reservation|confirmation|contract
 |invoices?|bill|reference|ref\\.?|complaint|claim|rma|return|job|incident|outage|fault|tkt
 |work order|wo|policy|policies|permit|appeal|request|quote|application
-|enquiry|query
+|enquiry|query|agreement|dispute|listing
 |bestell(?:ung|ungen|nummern?|-?nr\\.?|-?id)?|auftr(?:ag|äge|ags-?nummer|ags-?nr\\.?|agsnr)|order-?(?:nummer
 |nr)|rechnung(?:en|s-?nummer|s-?nr\\.?)?|vertrag(?:s-?nummer|s-?nr\\.?)?|buchung(?:s-?nummer|s-?nr\\.?|s-?code)?
 |reservierung(?:s-?nummer|s-?nr\\.?)?|vorgang(?:s-?nummer|s-?nr\\.?)?|ticket-?(?:nummer|nr)|fall(?:-?nummer
 |-?nr\\.?)?|aktenzeichen|az\\.?|gz\\.?|geschäftszeichen|referenz(?:-?nummer|-?nr\\.?)?|reklamation(?:s-?nummer)?|zeichen|antrag(?:s-?nummer
-|s-?nr\\.?)?|anfrage(?:-?nummer)?|meldung(?:s-?nummer)?|angebot(?:s-?nummer)?|police(?:n-?nummer)?|versicherungsschein(?:-?nummer|-?nr\\.?)?|schaden(?:s?-?nummer)?|störung(?:s-?nummer)?
+|s-?nr\\.?)?|anfrage(?:-?nummer)?|meldung(?:s-?nummer)?|angebot(?:s-?nummer)?|police(?:n-?nummer)?|versicherungsschein(?:-?nummer|-?nr\\.?)?|schaden(?:s?-?nummer)?|störung(?:s-?nummer)?|widerspruch|bescheid|anzeige|akte|retoure|lieferung|mahnung
 |commandes?|cde|police|dossier|réservation|contrat|factures?|référence|réf\\.?|réclamation|billet|intervention
-|demande|sinistre|devis|panne
+|demande|sinistre|devis|panne|contrats|dossiers|demandes|litige|retour|vente|annonce|avis|résa|reçu|colis
+|prélèvement|convocation|résiliation|mise en demeure|virement|signalement
 |pedidos?|compras?|reserva|contrato|facturas?|referencia|caso|incidencia|expediente|localizador|reclamación
-|reclamos?|folio|solicitud|póliza|orden|boleto|siniestro|presupuesto|aver[ií]a|reclamacion|poliza
+|reclamos?|folio|solicitud|póliza|orden|boleto|siniestro|presupuesto|aver[ií]a|reclamacion|poliza|tiquete|trámite|tramite|legajo|cita|venta|anuncio
+|devolución|disputa|queja|incidencias|contratos|expte\\.?|exp\\.?|radicado|multa|sanción|guía|convenio|recibo
 |ordin[ei]|pratica|polizza|prenotazione|contratto|fattur[ae]|riferimento|segnalazione|rif\\.?|reclamo|richiesta
-|intervento|guasto|sinistro|preventivo|biglietto
+|intervento|guasto|sinistro|preventivo|biglietto|bolletta|contratti|ordini|pratiche|cup|annuncio|disdetta
+|ricevuta|verbale|scontrino|appuntamento|referto
 |encomendas?|apólice|faturas?|referência|processo|protocolo|nota fiscal|reclamação|chamado
-|ocorrência|bilhete|bestelling(?:en)?|bestelnummer|bestelnr|ordernummer|ordernr|zaak(?:nummer)?
+|ocorrência|bilhete|contestaç[ãa]o|contestacao|guia|loc|contratos|processos|requerimento|anúncio|venda
+|reclamações|talão|boleto|orçamento|solicitação|marcação|bestelling(?:en)?|bestelnummer|bestelnr|ordernummer|ordernr|zaak(?:nummer)?
 |dossier(?:nummer|nr)
 |boeking(?:snummer|snr)?|reservering(?:snummer)?|contract(?:nummer|nr)|factuur(?:nummer|nr)?
 |ticketnummer|referentie(?:nummer)?|kenmerk|melding(?:snummer)?|klacht(?:nummer)?|aanvraag(?:nummer)?
-|schade(?:nummer)?|storing(?:snummer)?|(?:kassa)?bon(?:nummer)?|polis(?:nummer)?|offerte(?:nummer)?
+|schade(?:nummer)?|storing(?:snummer)?|advertentie|retour|afspraak|geschil|bezwaar|betaling|(?:kassa)?bon(?:nummer)?|polis(?:nummer)?|offerte(?:nummer)?
 """.strip().replace("\n", "")
 """The words for what a number may be a reference to; a line break stands for nothing."""
 
@@ -39,8 +43,8 @@ _BETWEEN = """
 """.strip().replace("\n", "")
 _GAP = r"(?:[\s:#°º()\[\]\"'’„“]|\s[–-]\s)"
 _WRITTEN = (
-    r"(?:[A-Z]{0,8}[-/_.]?[0-9](?:[0-9A-Z]|[-/_][0-9A-Z]|\.[0-9]){2,24}"
-    r"|(?-i:[A-Z]{1,5}[0-9][A-Z0-9]{2,10}))"
+    r"(?:[A-ZÄÖÜ]{0,8}[-/_.]?[0-9](?:[0-9A-Z]|[-/_][0-9A-Z]|\.[0-9]){2,24}"
+    r"|(?-i:[A-Z]{1,5}[0-9][A-Z0-9]{2,10}|[A-Z]{2,5}-[0-9]{2}))"
 )
 _JOINT = r"(?:[ ]?(?:,|;|&|/|\b(?:and|und|et|y|e|en|or|oder|ou)\b)[ ]?){1,2}"
 
@@ -59,7 +63,16 @@ _BOOKINGS = (
     "|boekings?|reserverings?"
 )
 
+_SPACED = (
+    "dossier|facture|annonce|commande|contrat|réclamation|litige|sinistre|billet|demande|vente"
+    "|order|invoice|ticket|case|booking|expediente|pedido|factura|contrato|pratica|ordine|fattura"
+    "|encomenda|processo|fatura|auftrag|rechnung|vertrag|bestelling|factuur"
+)
 NAMED = (
+    compiled(
+        rf"{_BEGIN}(?:{_SPACED}) (?:n[°ºo]?\.? ?)?(?P<order>[0-9]{{1,3}}(?: [0-9]{{3}}){{1,2}})"
+        r"(?:[^\pL\pN ]|$)"
+    ),
     compiled(
         rf"{_BEGIN}(?:{_KINDS})(?:{_GAP}{{1,4}}|(?:{_GAP}{{1,3}}{_BETWEEN}){{1,4}}{_GAP}{{1,4}})"
         rf"(?:(?-i:[A-Z]{{2}}) )?#?(?P<order>{_WRITTEN})"
@@ -80,10 +93,11 @@ is too large for RE2's fast way (82,000 instructions, 400 us a letter)."""
 CODES = compiled(
     r"(?:^|[\s(\[,:;\"'])(?P<order>(?-i:"
     r"[A-Z]{1,5}[-/][0-9]+(?:[-/][0-9A-Z]+){0,4}|[A-Z]{2,4}[0-9]{5,8}|[A-Z]{2,3} [0-9]{6,8}"
-    r"|[A-Z]{2,3} [0-9]{1,6}-[0-9]{2,6}))"
+    r"|[A-Z]{2,3} [0-9]{1,6}-[0-9]{2,6}|[A-Z]{1,3}[0-9]{1,2}-[0-9]{3,6}|[0-9]{4,8}-[A-Z]{2,4}"
+    r"|[0-9]{1,3}-[0-9]{4,6}))"
     r"(?:[\s)\],.:;?!\"']|$)"
 )
-"""What shops number with: MKT-20931, OD/22/7719034, ZX48120, MK 300417."""
+"""What shops number with: MKT-20931, OD/22/7719034, ZX48120, MK 300417, 8841-GAS, 55-20816."""
 
 _PARTS = r"(?-i:[0-9A-Z]{1,10}(?:[-/][0-9A-Z]{1,10}){1,4})"
 _REFER = (
@@ -114,7 +128,7 @@ REFERRED = compiled(r"\b(?:under|re|ref|for|from|about|unter|zu|für|sous|onder|
 """Words behind which even three and four digits are a reference."""
 
 SUBJECT_CODES = compiled(
-    rf"(?:^|[\s(\[,:;#])(?P<order>{_PARTS}|[A-Z]{{0,5}}[-/]?[0-9]{{4,}}"
+    rf"(?:^|[\s(\[,:;#])(?P<order>{_PARTS}|[A-Z]{{0,5}}[-/]?[0-9]{{4,}}|[0-9]+\.[0-9]+[-/][0-9/-]+"
     rf"|(?-i:[0-9A-Z]{{6}}|[A-Z]{{2,3}} [0-9]{{4,8}}))(?:[\s)\],.:;?!]|$)"
 )
 """A number in a subject says what the letter is about."""
@@ -127,6 +141,9 @@ POSTAL = compiled(
 SHORT_CODE = compiled(r"^(?-i:[A-Z]{2,5}-[0-9]+-[0-9A-Z]+|[0-9A-Z]{5,8}|[A-Z]{3,5}-[0-9]{2,3})$")
 """Booking codes and serial numbers, which have few digits."""
 
+SHORT_NAMED = compiled(r"^(?-i:[A-Z]{2,5}-[0-9]{2})$")
+"""Two digits are enough behind the word for what it is."""
+
 LOCAL_PHONE = compiled(r"^[0-9]{3}-[0-9]{4}$")
 
 NUMBER_LIKE = compiled(
@@ -135,6 +152,16 @@ NUMBER_LIKE = compiled(
     r"|978-[0-9-]+)$"
 )
 """Phone, social security and book numbers."""
+
+_SIX = "|".join(f"[0-9A-Z]{{{before}}}[0-9][A-Z][0-9A-Z]{{{4 - before}}}" for before in range(5))
+BOOKINGS = compiled(rf"(?:^|[\s(\[,:;\"'])(?P<order>(?-i:{_SIX}))(?:[\s)\],.:;?!\"']|$)")
+"""Six characters are a booking code if a letter follows a digit: `XW7PL3`, but not `LH2048`."""
+
+PLACES = compiled(r"^(?:[0-9]{4}[A-Z]{2}|[A-Z][0-9][A-Z][0-9][A-Z][0-9])$")
+"""Dutch and Canadian postal codes without a space."""
+
+AMOUNT_BEHIND = compiled(r"^[ \x{A0}]?(?:[€$£%]|[.,][0-9])")
+"""What makes `1 204` an amount, not a reference."""
 
 NO_CODE = compiled(
     r"^(?:tel|fax|mob|gsm|eur|usd|gbp|chf|cad|aud|plz|zip|nif|cif|dni|vat|iso|en|din|covid|usb|rfc"

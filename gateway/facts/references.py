@@ -22,6 +22,12 @@ BEFORE = 40
 """Letters looked at before a code."""
 
 
+_CODES = (
+    words.CODES, words.CODES_IN_PLACE, words.THREE_PARTS, words.BOOKINGS, words.ALONE
+)  # fmt: skip
+_NO_CODES = (words.POSTAL, words.PLACES, words.NO_CODE, words.NUMBER_LIKE)
+
+
 def find(
     subject: str, own: str = "", quoted: str = "", patterns: Sequence[Any] = ()
 ) -> tuple[str, ...]:
@@ -34,7 +40,7 @@ def find(
         (
             *_by(patterns, f"{subject}\n{own}"),
             *_in(subject, (words.CODES, words.SUBJECT_CODES)),
-            *_in(own, (words.CODES, words.CODES_IN_PLACE, words.THREE_PARTS, words.ALONE)),
+            *_in(own, _CODES),
         )
     )
     if not found:
@@ -57,6 +63,9 @@ def _in(text: str, codes: Sequence[Any]) -> list[str]:
     for pattern in words.NAMED:
         for match in islice(pattern.finditer(text), LOOKED_MAX):
             start, end = match.span(1)
+            spaced = " " in match[1]
+            if spaced and words.AMOUNT_BEHIND.search(text[end : end + 12]):
+                continue
             if not _overlaps(start, end, taken):
                 found[start], length = _listed(match[1], text[match.end() : match.end() + LIST_MAX])
                 taken.append((start, match.end() + length))
@@ -91,7 +100,7 @@ def _listed(first: str, behind: str) -> tuple[list[str], int]:
 
 def _is_reference(value: str) -> bool:
     """A date, a year, a time or an amount behind `order` is no reference."""
-    if words.SHORT_CODE.search(value):
+    if words.SHORT_CODE.search(value) or words.SHORT_NAMED.search(value):
         return True
     digits = sum(map(str.isdigit, value))
     if digits < 3 or (digits < 4 and value.isdigit()):
@@ -118,9 +127,11 @@ def _is_code(value: str, before: str) -> bool:
         return False
     if not _is_reference(value) or _is_range(value):
         return False
-    if any(shape.search(value) for shape in (words.POSTAL, words.NO_CODE, words.NUMBER_LIKE)):
+    if any(shape.search(value) for shape in _NO_CODES):
         return False
     near = before[-BEFORE:]
+    if value[0].isdigit() and near[-2:-1].isdigit():
+        return False  # the end of a phone number
     if words.LOCAL_PHONE.search(value) and not words.REFERRED.search(near):
         return False
     return not words.OTHER_THINGS.search(near)
