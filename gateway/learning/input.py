@@ -52,8 +52,12 @@ def message_of(raw: bytes) -> Message:
     )
 
 
+_MARKED_UP = re.compile(r"\s{0,9}<(?:!doctype|html|body|div|p|table|span|ul)\b", re.IGNORECASE)
+
+
 def message_of_text(subject: str, text: str) -> Message:
-    """A Message of a bare text, so that quotes and signatures are cut as in real mail."""
+    """A Message of a bare text or HTML, so that quotes and signatures are cut as in real mail."""
     line = " ".join(subject.split())[:900]
-    header = f"Subject: {line}\nContent-Type: text/plain; charset=utf-8\n\n"
+    kind = "html" if _MARKED_UP.match(text) else "plain"
+    header = f"Subject: {line}\nContent-Type: text/{kind}; charset=utf-8\n\n"
     return message_of((header + text).encode("utf-8", "replace"))

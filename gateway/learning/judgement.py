@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gateway.learning.refusals import refusal
 from gateway.learning.scorer import Scorer, Scores
 
 TONES = ("irate", "upset", "neutral", "pleased")
@@ -17,6 +18,10 @@ BARE = 3
 """So many times as much of a text without a subject and in one line: a comment, hardly a letter."""
 URGENT, CALL, REFUSED = 0.5, 0.4, 0.5
 """Where yes begins when the model does not say."""
+HINT, DOUBT = 0.02, 0.1
+"""Chances of a refusal from which its sentences are read: of a letter to be phoned, of another."""
+SAID = 0.9
+"""The least chance of a refusal that a sentence says in so many words (see `refusals.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +90,18 @@ def _wish(
     scores: Scores, tones: Mapping[str, float], thresholds: Mapping[str, float]
 ) -> tuple[str, float]:
     """Who is irate is phoned, of the upset who has cause, of the others who asks for it. A refusal
-    beats everything; it is believed rather too early than too late."""
+    beats everything, whether the model hears it or a sentence says it. Sentences cost more than the
+    model, so they are read only where it hesitates."""
     refused = scores.sigmoid("refused")
     if refused >= thresholds.get("refused", REFUSED):
         return "refused", refused
     calm = tones["neutral"] + tones["pleased"]
     wanted = tones["irate"] + tones["upset"] * scores.sigmoid("cause")
     wanted += calm * scores.sigmoid("wish")
-    if wanted >= thresholds.get("call", CALL):
+    ring = wanted >= thresholds.get("call", CALL)
+    doubt = refused >= (HINT if ring else DOUBT)
+    if doubt and refusal(scores.input.tone, scores.input.reading.language):
+        return "refused", SAID
+    if ring:
         return "yes", wanted
     return "no", 1 - wanted

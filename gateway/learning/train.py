@@ -23,8 +23,8 @@ from gateway.learning.linear import Array, Linear, chances
 from gateway.learning.matrix import Progress, build, silent
 from gateway.learning.model import Head, Model
 
-REFUSED_LEAST = 0.1
-"""No wish to be left alone is read from less, however few refusals there were to learn from."""
+REFUSED_LEAST = 0.25
+"""No wish to be left alone is read from less; what is said in so many words is heard besides."""
 KINDS = ("spam", "tone")
 NON_COMMERCIAL = ("airline_tweets", "phishing_pot", "synthetic_tickets")
 """Sources of DATA whose licence forbids commercial use, or is usually given so."""

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 import pytest
 
 from gateway.learning.input import message_of_text, read_input
-from gateway.learning.judgement import BARE, LEAST, LONG, SHORT, TONES, Judgement, judge
+from gateway.learning.judgement import (
+    BARE,
+    HINT,
+    LEAST,
+    LONG,
+    SAID,
+    SHORT,
+    TONES,
+    Judgement,
+    judge,
+)
 from gateway.learning.scorer import Scores
 
 SURE = 20.0
 
 
 def judged(
-    tone: str, logits: Mapping[str, float], words: int = LONG, subject: str = "Letter"
+    tone: str,
+    logits: Mapping[str, float],
+    words: int = LONG,
+    subject: str = "Letter",
+    text: str = "text",
 ) -> Judgement:
     """A text that sounds like `tone`, for sure; heads that are not named say no, for sure."""
     tones = np.array([SURE if one == tone else 0.0 for one in TONES], np.float32)
@@ -24,7 +39,7 @@ def judged(
     heads["anger_short"] = np.array([0.0], np.float32)
     for head in ("urgent", "cause", "wish", "refused"):
         heads[head] = np.array([logits.get(head, -SURE)], np.float32)
-    return judge(Scores(read_input(message_of_text(subject, "text")), heads, words), {})
+    return judge(Scores(read_input(message_of_text(subject, text)), heads, words), {})
 
 
 @pytest.mark.parametrize(
@@ -50,6 +65,17 @@ def test_a_refusal_beats_every_wish(tone: str) -> None:
     found = judged(tone, {"refused": 1.0, "cause": SURE, "wish": SURE})
     assert found.asked == "refused"
     assert found.asked_score == pytest.approx(0.731, abs=0.001)
+
+
+def test_a_sentence_that_forbids_beats_a_wish_where_the_model_hesitates() -> None:
+    hesitates, says_no = math.log(2 * HINT), math.log(HINT / 2)
+    said = "The lamp is broken. You lied to me. Please do not ring me about this, ever."
+    found = judged("irate", {"refused": hesitates}, text=said)
+    assert (found.asked, found.asked_score) == ("refused", SAID)
+    assert judged("irate", {"refused": hesitates}, text="You lied to me. Ring me.").asked == "yes"
+    assert judged("irate", {"refused": says_no}, text=said).asked == "yes"
+    assert judged("neutral", {"refused": hesitates}, text=said).asked == "no"
+    assert judged("neutral", {"refused": 0.0}, text=said).asked == "refused"
 
 
 def test_a_line_or_two_is_read_by_the_heads_of_short_texts() -> None:
