@@ -230,6 +230,9 @@ def _run_marked(session: Session, task: _Task, sums: Sums) -> None:
 
 def _fail(session: Session, group: list[_Task], error: BaseException) -> None:
     told = session.store_error(error)
+    if isinstance(told, StopIteration):  # no future takes it, and the whole group would wait on
+        told = RuntimeError(f"the work ended by {told!r}")
+        told.__cause__ = error
     for task in group:
         task.result, task.error = None, told
 

@@ -203,3 +203,17 @@ async def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "g.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(StoreError):
         await SqliteStore.open(tmp_path / "g.db")
+
+
+async def test_work_that_ends_in_a_stop_iteration_leaves_nobody_waiting(writer: Writer) -> None:
+    """No future takes that exception: the rest of its group waited for ever."""
+
+    def work(_tx: Transaction) -> None:
+        next(iter(()))
+
+    before, broken, after = await asyncio.wait_for(
+        together(writer, insert("before"), work, insert("after")), 10
+    )
+    assert (before, after) == ("before", "after")
+    assert isinstance(broken, RuntimeError)
+    assert isinstance(broken.__cause__, StopIteration)
