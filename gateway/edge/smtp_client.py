@@ -93,6 +93,8 @@ class SmtpClient:
         self._closing: set[asyncio.Future[None]] = set()
         self._reaper: asyncio.TimerHandle | None = None
         self._looking: asyncio.Future[Sequence[str]] | None = None
+        self._closed = False
+        """Nobody asks for a connection any more: what comes back is not kept."""
         self.takes_utf8 = False
 
     # --- the Transport ---
@@ -115,7 +117,9 @@ class SmtpClient:
             return Sent(everyone(job, result, way.reply), hop_failed=way.reply.temporary)
 
     async def close(self) -> None:
-        """Say good-bye on kept connections and wait the short while that may take."""
+        """Say good-bye on kept connections and wait the short while that may take; letters under
+        way come to their end, and then their connections too."""
+        self._closed = True
         if self._reaper is not None:
             self._reaper.cancel()
         while self._idle:
@@ -141,7 +145,7 @@ class SmtpClient:
             session.abort()
             raise
         now = asyncio.get_running_loop().time()
-        if session.usable and now - session.since < MAX_AGE:
+        if session.usable and now - session.since < MAX_AGE and not self._closed:
             session.used = now
             self._idle.append(session)
             if self._reaper is None:

@@ -560,6 +560,28 @@ async def test_an_unused_connection_is_closed_with_quit(hops, connect):
     assert told(await client.send(job())) == ["relayed 250 2.0.0"]
 
 
+async def test_a_connection_that_outlives_its_client_is_not_kept(hops, connect):
+    """A reload that changes a next hop closes the client; a letter under way still ends well."""
+    reached, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(*_: Any) -> None:
+        reached.set()
+        await go_on.wait()
+
+    hop = await hops.start()
+    client = connect(hop.address)
+    await client.send(job())  # there is a kept connection, and a timer for it
+    hop.on_data = slow
+    sending = [asyncio.create_task(client.send(job())) for _ in range(2)]
+    await reached.wait()
+    await client.close()
+    go_on.set()
+    for sent in await asyncio.gather(*sending):
+        assert told(sent) == ["relayed 250 2.0.0"]
+    await hop.wait_for(lambda: not hop.live)
+    assert hop.commands[-1] == "QUIT"
+
+
 async def test_a_server_that_talks_on_does_not_fill_our_memory(hops, connect):
     """A stranger's server, on the connection that is kept for the next letter."""
     begin, cut_off = asyncio.Event(), asyncio.Event()
