@@ -26,7 +26,7 @@ from gateway.journal import Journal
 from gateway.reply import OUR_TROUBLE, Reply
 from gateway.resolver import Resolver
 from gateway.settings import NextHop
-from gateway.store import Job, Store, StoreError
+from gateway.store import Job, Store
 
 BATCH = 128
 """Letters claimed at a time."""
@@ -140,8 +140,12 @@ class Relay:
         try:
             while not self._draining:
                 self._changed.clear()
-                async with self._claiming:
-                    more = await self._claim()
+                more = False
+                try:
+                    async with self._claiming:
+                        more = await self._claim()
+                except Exception as error:  # whatever it was, the next letters are to go out
+                    self._journal.trouble("relay", error)
                 if not more:
                     await self._rest()
         finally:
@@ -303,12 +307,19 @@ class Relay:
         self._changed.set()
 
     async def _give_back(self, jobs: Sequence[Job], wait: timedelta = timedelta(0)) -> None:
-        """They were claimed, but nothing was tried: due again at once, or after a while."""
-        if not jobs:
-            return
-        try:
-            await self._store.give_back(jobs, self._clock() + wait)
-        except StoreError as error:
-            self._journal.trouble("store", error)
+        """They were claimed, but nothing was tried: due again at once, or after a while.
+
+        A lease that is not given back runs out: that is a strike, and an acknowledgement's end. So
+        it is tried until it is done; nothing else could be claimed meanwhile either.
+        """
+        while jobs:
+            try:
+                await self._store.give_back(jobs, self._clock() + wait)
+                break
+            except Exception as error:
+                self._journal.trouble("store", error)
+            if self._draining:
+                break  # this process ends, and others see that
+            await asyncio.sleep(self._poll)
         for job in jobs:
             self._in_hand.pop((job.letter_id, job.lease), None)

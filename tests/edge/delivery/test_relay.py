@@ -15,6 +15,7 @@ from gateway.edge.breaker import BreakerPolicy
 from gateway.edge.transport import Progress, Sent, everyone
 from gateway.plan import Letter
 from gateway.reply import Reply
+from gateway.settings import NextHop
 from gateway.store import Job, Settlement, StoreError
 from gateway.store.sqlite import SqliteStore
 
@@ -519,6 +520,54 @@ async def test_pressing_everything_on_a_hung_hop_stops_nobody(bench, hops):
             relay.wake()
             await bench.until("delivery", count, next_hop="good", outcome="relayed")
         assert len(relay._in_hand) <= 1 + 1 + 4
+
+
+async def test_leases_are_given_back_even_if_the_store_stumbles(bench, hops, monkeypatch):
+    """A lease that stays with nobody is a letter that stands still until it runs out."""
+
+    async def hang(*_: Any) -> None:
+        await asyncio.sleep(3600)
+
+    bad, good = await hops.start(on_mail=answering("450 4.0.0 no")), await hops.start()
+    bench.add_hop("bad", bad.address, connections=1, timeout=timedelta(minutes=5))
+    bench.add_hop("good", good.address)
+    for _ in range(30):
+        await bench.keep("bad")
+    give_back, failures = bench.store.give_back, [StoreError("locked"), OSError("no room")]
+
+    async def stumbling(*arguments: Any) -> None:
+        if failures:
+            raise failures.pop()
+        await give_back(*arguments)
+
+    async with bench.running(0, batch=4) as relay:
+        await bench.until("delivery", 30, outcome="delayed")
+        bad.on_mail = hang
+        await bench.store.retry("*", "anna", bench.now)
+        monkeypatch.setattr(bench.store, "give_back", stumbling)
+        relay.wake()
+        await bench.until("trouble", 2, where="store")
+        await bench.keep("good")
+        await bench.until("delivery", next_hop="good", outcome="relayed")
+        active = await bench.store.entries(states=("active",))
+        assert {entry.letter_id for entry in active} == {id_ for id_, _ in relay._in_hand}
+
+
+async def test_whatever_breaks_the_relay_it_goes_on(bench, hops):
+    hop = await hops.start()
+    bench.add_hop("mailbox", hop.address)
+    broken = [RuntimeError("the configuration is just being changed")]
+
+    def find(name: str) -> NextHop | None:
+        if broken:
+            raise broken.pop()
+        return bench.hops.get(name)
+
+    await bench.keep("mailbox")
+    async with bench.running(hops=find):
+        await bench.until("trouble", where="relay", error="RuntimeError")
+        later = await bench.keep("mailbox")
+        await bench.until("delivery", id=later, outcome="relayed")
 
 
 async def test_a_next_hop_that_is_not_configured_any_more(bench, hops):
