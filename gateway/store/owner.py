@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 _PROC = Path("/proc")
+UNSEEN = "unseen"
 
 
 def this_process() -> str:
@@ -24,12 +25,13 @@ def is_here(owner: str) -> bool:
 
 
 def is_alive(owner: str) -> bool:
-    """Whether the process that was named so still runs."""
+    """Whether the process that was named so still runs; where that cannot be seen now it does."""
     boot, _, rest = owner.partition("-")
     pid, _, start = rest.partition("-")
     if not (boot and pid.isdigit() and start):
         return True
-    return boot == _boot() and start == _start(int(pid))
+    here = _boot()
+    return not here or (boot == here and _start(int(pid)) in (start, UNSEEN))
 
 
 def _boot() -> str:
@@ -42,10 +44,15 @@ def _boot() -> str:
 
 
 def _start(pid: int) -> str:
-    """Its start time in clock ticks since boot (proc(5), field 22); `gone` without a process."""
+    """Its start time in clock ticks since boot (proc(5), field 22); `gone` without a process.
+
+    UNSEEN when we cannot look, as without a free descriptor: that must never bury the living.
+    """
     try:
         stat = (_PROC / str(pid) / "stat").read_text("utf-8", "replace")
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return "gone"
+    except OSError:
+        return UNSEEN
     fields = stat.rpartition(")")[2].split()
     return "gone" if fields[0] in "ZX" else fields[19]
