@@ -429,6 +429,15 @@ def test_best_time(say: Find, text: str, time: str) -> None:
     assert say(text).best_time == time
 
 
+@pytest.mark.parametrize("written", ["+1 212 555 0142", "(212) 555-0142", "212.555.0142"])
+def test_the_sites_own_number_is_never_the_customers(say: Find, written: str) -> None:
+    text = "Nobody answers. Call me. +1 212 555 0142 only rings out.\n\nKim Lee\n"
+    assert say(text).phone == "+12125550142"
+    assert say(text, own_numbers=("", "no number", written)).phone is None
+    both = text + "My number is 212 555 0177.\n"
+    assert say(both, own_numbers=(written,)).all_phones == ("+12125550177",)
+
+
 def test_a_letter_that_says_nothing(say: Find) -> None:
     found = say("", "x@b.example")
     assert found.phone is None

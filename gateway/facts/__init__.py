@@ -29,10 +29,17 @@ BEST_TIME_MAX = 80
 class Facts:
     """The facts in one letter for one site."""
 
-    def __init__(self, message: Message, region: str, order_patterns: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        message: Message,
+        region: str,
+        order_patterns: Sequence[Any],
+        own_numbers: Sequence[str] = (),
+    ) -> None:
         self._message = message
         self._region = region
         self._patterns = order_patterns
+        self._own = own_numbers
 
     @property
     def phone(self) -> str | None:
@@ -73,7 +80,7 @@ class Facts:
     @cached_property
     def _numbers(self) -> tuple[phones.Phone, ...]:
         authors = self._message.authors
-        return phones.find(
+        found = phones.find(
             (
                 phones.Passage(self._new, 100),
                 phones.Passage(self._subject, 90),
@@ -84,6 +91,10 @@ class Facts:
                 self._region, self._reading.language, authors[0].domain if authors else ""
             ),
         )
+        if not (found and self._own):
+            return found
+        own = dialling.spelled(tuple(self._own), self._region)
+        return tuple(phone for phone in found if phone.number not in own)
 
     @cached_property
     def _reading(self) -> Reading:
@@ -106,9 +117,16 @@ class Facts:
         return plain_letters(self._reading.quoted[:OTHER_MAX])
 
 
-def find(message: Message, *, region: str = "US", order_patterns: Sequence[Any] = ()) -> Facts:
-    """The facts in a letter for one site: its region, and its RE2 patterns for orders."""
-    return Facts(message, region, order_patterns)
+def find(
+    message: Message,
+    *,
+    region: str = "US",
+    order_patterns: Sequence[Any] = (),
+    own_numbers: Sequence[str] = (),
+) -> Facts:
+    """The facts in a letter for one site: its region, its RE2 patterns for orders, and the numbers
+    that are its own, as somebody wrote them: never the customer's."""
+    return Facts(message, region, order_patterns, own_numbers)
 
 
 def _with_extension(phone: phones.Phone) -> str:

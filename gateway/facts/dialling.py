@@ -7,6 +7,7 @@ gives a number: it takes about a tenth of a second.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -82,6 +83,13 @@ def read(run: str, order: Sequence[str], *, named: bool) -> str | None:
         elif possible is None and _is_possible(number):
             possible = number
     return _e164(possible) if possible and (named or international) else None
+
+
+@lru_cache(maxsize=1024)
+def spelled(numbers: tuple[str, ...], region: str) -> frozenset[str]:
+    """The E.164 forms of a site's own numbers; empty ones and words are left out."""
+    found = (read(number, (region,), named=True) for number in numbers if number)
+    return frozenset(number for number in found if number)
 
 
 def _international(run: str) -> tuple[bool, str]:

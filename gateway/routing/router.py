@@ -126,7 +126,10 @@ class Router:
         )
         if case.released:
             decision = replace(decision, action=min(decision.action, Action.TAG))
-        facts = find(case.message, region=site.region, order_patterns=site.orders)
+        facts = find(
+            case.message, region=site.region, order_patterns=site.orders,
+            own_numbers=(site.phone, site.calls.phone),
+        )  # fmt: skip
         return Reading(site, self._hours[site.site], decision, facts)
 
     def read_for_nobody(self, case: Case) -> tuple[Decision, CallPlan]:

@@ -284,6 +284,15 @@ def test_thresholds_are_each_sites_own():
     assert [group.action.word for group in found.groups] == ["quarantine", "deliver"]
 
 
+@pytest.mark.parametrize(
+    "shop", [{"phone": "+1 202-555-0143"}, {"calls": {"phone": "(202) 555-0143"}}]
+)
+def test_nobody_is_told_to_phone_the_site_itself(shop):
+    (group,) = plan(settings(shop), tone=IRATE).groups
+    assert group.call.wanted
+    assert group.call.phone is None
+
+
 def test_the_rest_of_a_route_goes_into_the_group():
     given_ = routed(
         {"to": "*", "deliver_to": ["a@x.example", "a@x.example"], "copy_to": "boss@x.example",
