@@ -215,7 +215,8 @@ def _bulk(case: Case) -> bool:
     message = case.message
     for name in ("precedence", "x-precedence"):
         for value in message.all(name):
-            if re.split(r"[;(\s]", value.strip().lower(), maxsplit=1)[0] in signs.BULK_WORDS:
+            # One word is meant; lists, quotes and comments are seen all the same.
+            if not signs.BULK_WORDS.isdisjoint(re.split(r"[^a-z_-]+", value.lower())):
                 return True
     names = message.decoded.keys()
     if not signs.BULK_FIELDS.isdisjoint(names) or any(name[:5] == "list-" for name in names):

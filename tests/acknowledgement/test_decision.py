@@ -118,6 +118,27 @@ def test_there_are_enough_letters() -> None:
     assert len(PEOPLE) >= 60
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "bulk, list",
+        '"bulk"',
+        "(a newsletter) bulk",
+        "normal,JUNK",
+        "bulk; q=1",
+        "=?us-ascii?q?bulk?=",
+    ],
+)
+@pytest.mark.parametrize("name", ["Precedence", "X-Precedence"])
+def test_a_precedence_is_found_however_it_is_written(name: str, value: str) -> None:
+    assert judge(letter(f"{name}: {value}")).reasons == ("bulk",)
+
+
+@pytest.mark.parametrize("value", ["first-class", "special-delivery", "normal", ""])
+def test_other_precedences_are_a_persons(value: str) -> None:
+    assert judge(letter(f"Precedence: {value}")).send
+
+
 # --- what stands around a letter ------------------------------------------------------------------
 
 TEMPERROR = Verdict("temperror", "timeout")
