@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.acknowledgement import octets
-from gateway.acknowledgement.decision import FORM
+from gateway.acknowledgement.decision import AUTOMATIC, FORM
 from gateway.acknowledgement.message_ids import MessageIds
 from gateway.acknowledgement.names import plain_name
 from gateway.acknowledgement.render import Templates, Text
@@ -25,9 +25,6 @@ from gateway.settings import Settings, Site
 from gateway.stamp import Stamper
 from gateway.text import read
 from gateway.verdict import Verdicts
-
-AUTOMATIC = frozenset({"null_sender", "auto_submitted", "auto_reply", "bounce"})
-"""Reasons that tell a program's mail: an out-of-office or a bounce changes no count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +194,7 @@ class Composer:
         answering = next((group for group in groups if group.acknowledgement.send), None)
         contact = contact_of(message)
         conversation = history.conversation or message.message_id or message.arrival.queue_id
+        # An out-of-office or a bounce changes no count.
         automatic = AUTOMATIC & set(group.acknowledgement.reasons)
         counts = not automatic and history.counts(group.decision)
         return Memory(

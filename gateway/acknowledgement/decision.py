@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -114,6 +114,25 @@ def decide(
     )
 
 
+AUTOMATIC = frozenset({"null_sender", "auto_submitted", "auto_reply", "bounce"})
+"""Reasons that tell a program's mail."""
+
+
+def is_programs_answer(
+    message: Message, history: History, own: OwnIdentity, reasons: Collection[str]
+) -> bool:
+    """Whether a program answers or reports here: nobody is phoned about that.
+
+    Narrower than the reasons for silence. Web forms and forwarders leave the marks of programs on
+    the letters of people, and an irate customer whom nobody phones costs more than a silence.
+    """
+    if _has_report(message) or "auto-replied" in _submitted(message):
+        return True
+    if "bounce" in reasons and "null_sender" in reasons:
+        return True
+    return not AUTOMATIC.isdisjoint(reasons) and _answers_us(message, history, own)
+
+
 # --- who would be answered -----------------------------------------------------------------------
 
 
@@ -205,10 +224,14 @@ def _null_sender(case: Case) -> bool:
 
 def _auto_submitted(case: Case) -> bool:
     # RFC 3834, 5: anything but `no`; parameters and comments may follow.
-    return any(
-        re.split(r"[;(\s]", value.strip().lower(), maxsplit=1)[0] != "no"
-        for value in case.message.all("auto-submitted")
-    )
+    return any(word != "no" for word in _submitted(case.message))
+
+
+def _submitted(message: Message) -> list[str]:
+    return [
+        re.split(r"[;(\s]", value.strip().lower(), maxsplit=1)[0]
+        for value in message.all("auto-submitted")
+    ]
 
 
 def _bulk(case: Case) -> bool:
@@ -268,7 +291,7 @@ def _auto_reply(case: Case) -> bool:
 
 def _bounce(case: Case) -> bool:
     message = case.message
-    if any(message.has(name) for name in signs.REPORT_FIELDS) or _is_report(message.content_types):
+    if _has_report(message):
         return True
     subject = subjects.fold(message.subject)
     if subjects.BOUNCE_SUBJECT.match(subject):
@@ -276,6 +299,12 @@ def _bounce(case: Case) -> bool:
     return bool(
         subjects.BOUNCE_REPORT_SUBJECT.match(subject)
         and signs.REPORT_TEXT.search(message.plain[: signs.REPORT_TEXT_MAX])
+    )
+
+
+def _has_report(message: Message) -> bool:
+    return any(message.has(name) for name in signs.REPORT_FIELDS) or _is_report(
+        message.content_types
     )
 
 
@@ -367,10 +396,14 @@ def _unparsable(case: Case) -> bool:
 
 def _conversation(case: Case) -> bool:
     history, message = case.history, case.message
-    if history.conversation_acknowledged or history.answers_us or history.copy:
+    if history.conversation_acknowledged or history.copy:
         return True
+    return _answers_us(message, history, case.own)
+
+
+def _answers_us(message: Message, history: History, own: OwnIdentity) -> bool:
     named = (*message.in_reply_to, *message.references)
-    return any(case.own.is_our_message_id(message_id) for message_id in named)
+    return history.answers_us or any(own.is_our_message_id(message_id) for message_id in named)
 
 
 def _rate(case: Case) -> bool:

@@ -31,10 +31,16 @@ def plan_call(
     route: Route,
     now: datetime,
     hours: WorkingHours,
+    by_program: bool = False,
 ) -> CallPlan:
-    """The call for one letter at one site. Facts can be asked for whatever `wanted` says."""
+    """The call for one letter at one site. Facts can be asked for whatever `wanted` says.
+
+    `by_program`: it is a report, or answers by itself; what it quotes may well be irate.
+    """
     asked, score = read_asked(verdicts)
     wanted, reason = _wanted(decision, verdicts, asked, site, route)
+    if wanted and by_program:
+        wanted, reason = False, "a program's report or answer"
     return CallPlan(
         wanted=wanted,
         asked=asked,

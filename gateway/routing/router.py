@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.acknowledgement.decision import OwnIdentity
+from gateway.acknowledgement.decision import OwnIdentity, is_programs_answer
 from gateway.acknowledgement.decision import decide as decide_acknowledgement
 from gateway.acknowledgement.promise import promise
 from gateway.calendar import WorkingHours
@@ -201,18 +201,20 @@ class Router:
         if first.action is not decision.action:
             decision = replace(decision, action=first.action)
         stopped = first.action >= Action.QUARANTINE
+        acknowledgement = decide_acknowledgement(
+            case.message, case.verdicts, decision, case.history, site=site, route=route,
+            recipient=first.mailbox.address, own=self._own, now=case.now,
+            per_author=self._settings.acknowledgements.per_author,
+        )  # fmt: skip
+        by_program = is_programs_answer(
+            case.message, case.history, self._own, acknowledgement.reasons
+        )
         call = plan_call(
             case.message, decision, case.verdicts, case.history, reading.facts,
-            site=site, route=route, now=case.now, hours=reading.hours,
+            site=site, route=route, now=case.now, hours=reading.hours, by_program=by_program,
         )  # fmt: skip
         if first.mailbox.is_role:
             acknowledgement = Acknowledgement(reason="policy", reasons=("policy",))
-        else:
-            acknowledgement = decide_acknowledgement(
-                case.message, case.verdicts, decision, case.history, site=site, route=route,
-                recipient=first.mailbox.address, own=self._own, now=case.now,
-                per_author=self._settings.acknowledgements.per_author,
-            )  # fmt: skip
         if stopped and acknowledgement.send:
             acknowledgement = Acknowledgement(reason="policy", reasons=("policy",))
         promised = promise(site, route, case.now, reading.hours)

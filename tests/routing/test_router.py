@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.planning import (
     IRATE,
+    LETTER,
     NOW,
     SPAM,
     UNPROVEN,
@@ -291,6 +292,36 @@ def test_nobody_is_told_to_phone_the_site_itself(shop):
     (group,) = plan(settings(shop), tone=IRATE).groups
     assert group.call.wanted
     assert group.call.phone is None
+
+
+REPORT = b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n"
+
+
+@pytest.mark.parametrize(
+    ("fields", "history", "called"),
+    [
+        (REPORT, History(), False),
+        (b"X-Failed-Recipients: jo@author.example\r\n", History(), False),
+        (b"Return-Path: <>\r\nSubject: Undelivered Mail Returned to Sender\r\n", History(), False),
+        (b"Auto-Submitted: auto-replied (vacation)\r\n", History(), False),
+        (b"X-Autoreply: yes\r\n", History(answers_us=True), False),
+        (b"X-Autoreply: yes\r\nIn-Reply-To: <Q1.ack.aaaaaaaaaaaaaaaa@mx1.test.example>\r\n",
+         History(), False),
+        # A parcel, a web form, a forwarder: people all the same.
+        (b"Subject: Returned to sender\r\n", History(), True),
+        (b"Auto-Submitted: auto-generated\r\n", History(), True),
+        (b"Return-Path: <>\r\n", History(), True),
+        (b"X-Loop: forward@far.example\r\n", History(), True),
+        (b"", History(answers_us=True), True),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("to", ["support@shop.example", "postmaster@shop.example"])
+def test_a_programs_answer_is_no_reason_to_phone(fields, history, called, to):
+    always = routed({"to": "*", "call": "always", "acknowledge": "received"})
+    for given_, found in ((settings(), {"tone": IRATE}), (always, {})):
+        (group,) = plan(given_, [to], history, content=fields + LETTER, **found).groups
+        assert group.call.wanted is called
+        assert group.call.phone == "+12025550143"
 
 
 def test_the_rest_of_a_route_goes_into_the_group():
