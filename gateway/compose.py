@@ -246,12 +246,13 @@ class Composer:
     def _card(self, message: Message, memory: Memory, history: History) -> Letter | None:
         """The call card for the agents on duty: over the site's own next hop, to their mailbox.
 
-        The budget counts calls, so whoever cannot be told from a forger gets one card a call.
+        The budget counts calls, so whoever cannot be told from a forger gets one card a call. A
+        copy says nothing new of an open call; without one it went to another of our sites before.
         """
         site, call = self._sites[memory.site], memory.call
-        if call is None or call.over_budget or not site.calls.notify or history.copy:
+        if call is None or call.over_budget or not site.calls.notify:
             return None
-        if call.updates and not call.proven:
+        if call.updates and (history.copy or not call.proven):
             return None
         content = card.compose(
             message, call, history, site=site, hours=self._hours[site.site],

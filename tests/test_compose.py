@@ -129,7 +129,9 @@ OPEN = History(open_calls={"shop": "Q0.1", "shop/unproven": "Q0.2"})
         (History(), PROVEN, True, ""),
         (History(), UNPROVEN, True, ""),
         (OVER, PROVEN, False, ""),
-        (History(copy=True), PROVEN, False, ""),
+        # One letter to two sites comes twice; the agents of the second know nothing of it yet.
+        (History(copy=True, open_calls={"hosting": "Q0.1"}), PROVEN, True, ""),
+        (History(copy=True, open_calls={"shop": "Q0.1"}), PROVEN, False, "Q0.1"),
         (OPEN, PROVEN, True, "Q0.1"),
         # Who cannot be told from a forger would otherwise have no budget at all.
         (OPEN, UNPROVEN, False, "Q0.2"),
