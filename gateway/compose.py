@@ -10,18 +10,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.acknowledgement import octets
-from gateway.acknowledgement.decision import AUTOMATIC, FORM
+from gateway.acknowledgement.decision import (
+    AUTOMATIC,
+    FORM,
+    declared_form,
+    find_target,
+)
 from gateway.acknowledgement.message_ids import MessageIds
 from gateway.acknowledgement.names import plain_name
 from gateway.acknowledgement.render import Templates, Text
 from gateway.acknowledgement.words import Words, name_of
 from gateway.calendar import WorkingHours
 from gateway.call import card
+from gateway.facts import find
 from gateway.identity.signing import Signer
 from gateway.message import Message
 from gateway.plan import Acknowledgement, Call, Claim, Group, History, Letter, Memory, Plan
 from gateway.routing.recipients import canonical
-from gateway.settings import Settings, Site
+from gateway.settings import FormSender, Settings, Site
 from gateway.stamp import Stamper
 from gateway.text import read
 from gateway.verdict import Verdicts
@@ -192,7 +198,8 @@ class Composer:
         """Of one site's groups one may want the call and another be the one that answers."""
         group = next((group for group in groups if group.call.wanted), groups[0])
         answering = next((group for group in groups if group.acknowledgement.send), None)
-        contact = contact_of(message)
+        form = declared_form(message, verdicts, self._sites[group.site])
+        contact = contact_of(message, form)
         conversation = history.conversation or message.message_id or message.arrival.queue_id
         # An out-of-office or a bounce changes no count.
         automatic = AUTOMATIC & set(group.acknowledgement.reasons)
@@ -200,14 +207,14 @@ class Composer:
         return Memory(
             site=group.site,
             contact=contact,
-            proven=group.decision.aligned,
+            proven=group.decision.aligned and form is None,
             message_id=message.message_id,
             conversation=conversation,
             counts=counts,
             tone=group.decision.tone,
             irate=group.decision.irate,
             phone=group.call.phone if counts else None,
-            call=self._call(message, verdicts, group, contact) if group.call.wanted else None,
+            call=self._call(message, verdicts, group, form) if group.call.wanted else None,
             claim=self._claim(message, answering, conversation) if answering else None,
         )
 
@@ -222,14 +229,17 @@ class Composer:
             letter_id=f"{message.arrival.queue_id}.{group.suffix}.ack",
         )
 
-    def _call(self, message: Message, verdicts: Verdicts, group: Group, contact: str) -> Call:
+    def _call(
+        self, message: Message, verdicts: Verdicts, group: Group, form: FormSender | None
+    ) -> Call:
+        """Behind a form nobody is proven: whoever fills it in may name anybody."""
         call, tone = group.call, verdicts.get("tone")
         return Call(
             id=f"{message.arrival.queue_id}.{group.suffix}",
             site=group.site,
             queue_id=message.arrival.queue_id,
-            contact=contact,
-            name=customer_name(message),
+            contact=contact_of(message, form),
+            name=find(message).name if form else customer_name(message),
             phone=call.phone,
             extension=call.extension,
             orders=call.orders,
@@ -238,9 +248,9 @@ class Composer:
             reason=call.reason,
             due=call.due,
             opened=message.arrival.time,
-            proven=group.decision.aligned,
+            proven=group.decision.aligned and form is None,
             over_budget=call.over_budget,
-            updates=call.updates,
+            updates="" if form else call.updates,
         )
 
     def _card(self, message: Message, memory: Memory, history: History) -> Letter | None:
@@ -269,15 +279,20 @@ class Composer:
         )
 
 
-def contact_of(message: Message) -> str:
-    """Under whom a letter is remembered: its one author, else its reverse-path."""
-    author = message.author
+def contact_of(message: Message, form: FormSender | None = None) -> str:
+    """Under whom a letter is remembered: its one author, else its reverse-path.
+
+    A form writes for many: each of its customers is somebody else, with a call of her own.
+    """
+    author = (form and find_target(message, form)) or message.author
     return author.contact if author else message.arrival.envelope.reverse_path.lower()
 
 
 def greeting(message: Message, group: Group) -> str:
-    """The name to greet by: a proven author's only."""
-    return customer_name(message) if group.decision.aligned else ""
+    """The name to greet by: a proven author's only, and only if it is she who is written to."""
+    author = message.author
+    hers = author is not None and author.contact == group.acknowledgement.to.lower()
+    return customer_name(message) if hers and group.decision.aligned else ""
 
 
 def customer_name(message: Message) -> str:

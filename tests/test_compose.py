@@ -201,6 +201,33 @@ def test_only_a_plain_proven_name_is_greeted(name, dmarc, greeted):
     assert (name.decode() in body) == greeted
 
 
+def test_a_name_is_told_to_nobody_but_its_owner():
+    content = b"Reply-To: all@author.example\r\n" + LETTER
+    letters, plan = composed(content=content)
+    assert plan.groups[0].acknowledgement.to == "all@author.example"
+    assert "Jo Field" not in mail(letters["QID1.1.ack"].own).get_content()
+
+
+FORM = parts(settings({"form_senders": [{"address": "form@shop.example", "ip": ["192.0.2.7"]}]}))
+
+
+@pytest.mark.parametrize("history", [History(), History(open_calls={"shop/unproven": "Q0.1"})])
+@pytest.mark.parametrize("dmarc", [PROVEN, UNPROVEN])
+def test_each_customer_behind_a_form_has_a_call_of_her_own(history, dmarc):
+    content = LETTER.replace(b"Jo Field <jo@author.example>", b"The Shop <form@shop.example>")
+    content = content.replace(b"Hello", b"Name: Kim Lee\r\n\r\nHello")
+    for reply_to, contact in (("Kim@one.example", "kim@one.example"), ("", "form@shop.example")):
+        fields = f"Reply-To: {reply_to}\r\n".encode() if reply_to else b""
+        letters, plan = composed(
+            FORM, history=history, content=fields + content, tone=IRATE, dmarc=dmarc
+        )
+        (memory,) = plan.remember
+        assert (memory.contact, memory.call.contact) == (contact, contact)
+        assert (memory.proven, memory.call.proven) == (False, False)
+        assert memory.call.name == "Kim Lee"
+        assert "SENDER NOT PROVEN" in mail(letters["QID1.1.card"].own).get_body().get_content()
+
+
 @pytest.mark.parametrize(
     ("headers", "contact"),
     [

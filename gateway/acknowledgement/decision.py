@@ -83,6 +83,7 @@ def decide(
     own: OwnIdentity,
     now: datetime,
     per_author: timedelta = LIMITS.per_author,
+    large_providers: Collection[str] = LIMITS.large_providers,
 ) -> Acknowledgement:
     """Whether this letter is acknowledged, to whom, with which template, and every reason not to.
 
@@ -102,7 +103,7 @@ def decide(
         now=now,
         per_author=per_author,
         form=form,
-        target=find_target(message, form),
+        target=find_target(message, form, large_providers),
     )
     reasons = tuple([code for code, holds in TABLE if holds(case)])
     return Acknowledgement(
@@ -170,14 +171,19 @@ def _signed_by(verdicts: Verdicts, domain: str) -> bool:
     )
 
 
-def find_target(message: Message, form: FormSender | None) -> Address | None:
-    """The author; her Reply-To only within the proven organisation; a form's Reply-To."""
+def find_target(
+    message: Message, form: FormSender | None, large_providers: Collection[str] = ()
+) -> Address | None:
+    """The author; her Reply-To only within the proven organisation; a form's Reply-To.
+
+    At a large provider everybody has an address: there a Reply-To may name a stranger.
+    """
     reply_to = message.reply_to[0] if len(message.reply_to) == 1 else None
     if form:
         return reply_to
     author = message.author
     if author and reply_to and same_organisation(author.domain, reply_to.domain):
-        return reply_to
+        return author if canonical_domain(reply_to.domain) in large_providers else reply_to
     return author
 
 

@@ -205,6 +205,7 @@ class Router:
             case.message, case.verdicts, decision, case.history, site=site, route=route,
             recipient=first.mailbox.address, own=self._own, now=case.now,
             per_author=self._settings.acknowledgements.per_author,
+            large_providers=self._settings.acknowledgements.large_providers,
         )  # fmt: skip
         by_program = is_programs_answer(
             case.message, case.history, self._own, acknowledgement.reasons

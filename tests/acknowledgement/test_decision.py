@@ -267,6 +267,8 @@ def test_every_reason_has_a_case() -> None:
         ("kim@one.co.uk", "kim@two.co.uk", "kim@one.co.uk"),
         ("kim@one.github.io", "kim@two.github.io", "kim@one.github.io"),
         ("Kim@Cust.Example", "", "Kim@Cust.Example"),
+        ("kim@gmail.com", "victim@gmail.com", "kim@gmail.com"),
+        ("kim@GMail.com", "victim@Gmail.COM", "kim@GMail.com"),
     ],
 )
 def test_goes_to_the_author_alone(author: str, reply_to: str, to: str) -> None:
