@@ -13,7 +13,7 @@ from collections.abc import Iterator, KeysView, Mapping
 from dataclasses import dataclass
 from encodings import aliases
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from gateway.message import Field, Octets
 
@@ -21,6 +21,8 @@ SECTION_MAX = 1 << 20
 """Octets of header section that are cut into fields."""
 KEPT_FIELDS = 10
 """Fields are cut (not decoded) up to this many times the bound on fields."""
+WANTED_MAX = 10_000
+"""Fields that are still cut beyond those bounds: our own names, and From."""
 VALUE_MAX = 65536
 """Octets of one field that are decoded."""
 
@@ -29,10 +31,12 @@ VALUE_MAX = 65536
 _FIELD = re.compile(
     rb"(?:([!-9;-~]++)[ \t]*+:((?:[^\n]*+\n[ \t])*+[^\n]*+)|[^\n]++)(?:\n|\Z)|\n", re.DOTALL
 )
-_OURS = re.compile(
-    rb"\n((?i:x-gateway-|x-spam-)[!-9;-~]*+|(?i:authentication-results))[ \t]*+:"
-    rb"((?:[^\n]*+\n[ \t])*+[^\n]*+)(?=(\n?))"
+_WANTED = (
+    rb"((?i:x-gateway-|x-spam-)[!-9;-~]*+|(?i:authentication-results|from))[ \t]*+:"
+    rb"((?:[^\n]*+\n[ \t])*+[^\n]*+)"
 )
+_WANTED_HERE = re.compile(_WANTED)
+_WANTED_BELOW = re.compile(rb"\n" + _WANTED)
 _BLANK = re.compile(rb"\n\r?\n")
 
 
@@ -44,13 +48,15 @@ class Section:
     body_start: int
     defects: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    whole: bool = True
+    """Whether every field was cut, so that what is not found does not stand there."""
 
 
 def split(content: Octets, bound: int) -> Section:
     """Cut the header section into fields, in one pass over its octets.
 
-    Past ten times `bound` fields, or past a megabyte, only fields under our own names are still
-    cut: those have to be removed whatever comes.
+    Past ten times `bound` fields, or past a megabyte, only fields under our own names and From are
+    still cut: those have to be removed, and this must be known, whatever comes.
     """
     defects: list[str] = []
     unread: list[str] = []
@@ -58,34 +64,32 @@ def split(content: Octets, bound: int) -> Section:
     if body_start < 0:
         end = body_start = len(content)
         defects.append("no empty line after the header section")
-    section = content[: min(end, SECTION_MAX)]
     if end > SECTION_MAX:
-        section = section[: section.rfind(b"\n") + 1]
         unread.append("header section (over 1 MB)")
     fields: list[Field] = []
     garbage = False
     limit = bound * KEPT_FIELDS
-    rest = len(section)
-    for match in _FIELD.finditer(section):
+    rest = end
+    for match in _FIELD.finditer(content, 0, end):
+        if len(fields) >= limit or match.end() > SECTION_MAX:
+            rest = match.start()
+            break
         name, value = match.groups()
         if name is None:
             garbage = garbage or match.end() > match.start()
             continue
-        if len(fields) >= limit:
-            rest = match.start()
-            break
         if value.endswith(b"\r"):
             value = value[:-1]
         fields.append(Field(name.lower().decode("ascii"), value, match.start(), match.end()))
     if rest < end:
-        fields.extend(_ours(content, max(rest - 1, 0), end))
+        fields.extend(_wanted(content, rest, end))
     if len(fields) > bound:
         unread.append(f"fields (over {bound})")
     if garbage:
         defects.append("line without a field name in the header section")
     if not fields and end and not unread:
         return Section((), 0, ("no header section",), tuple(unread))
-    return Section(tuple(fields), body_start, tuple(defects), tuple(unread))
+    return Section(tuple(fields), body_start, tuple(defects), tuple(unread), whole=rest >= end)
 
 
 def _section_end(content: Octets) -> tuple[int, int]:
@@ -104,10 +108,20 @@ def _section_end(content: Octets) -> tuple[int, int]:
     return (match.start() + 1, match.end()) if match else (0, -1)
 
 
-def _ours(content: Octets, start: int, end: int) -> Iterator[Field]:
-    for match in _OURS.finditer(content, start, end):
+def _wanted(content: Octets, start: int, end: int) -> Iterator[Field]:
+    """What is still cut beyond the bounds, from the start of a line on.
+
+    After so many that nobody but an attacker wrote them, all the rest is one field of ours: a
+    letter cannot carry a list of a million cuts.
+    """
+    here = _WANTED_HERE.match(content, start, end)
+    below = _WANTED_BELOW.finditer(content, here.end() if here else start, end)
+    for count, match in enumerate(chain((here,) if here else (), below)):
+        if count == WANTED_MAX:
+            yield Field("x-gateway-", b"", match.start(1), end)
+            return
         name, value = match[1].lower().decode("ascii"), match[2].removesuffix(b"\r")
-        yield Field(name, value, match.start(1), match.end(3))
+        yield Field(name, value, match.start(1), min(match.end() + 1, end))
 
 
 class Decoded(Mapping[str, tuple[str, ...]]):

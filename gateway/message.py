@@ -131,7 +131,8 @@ class Message:
     body_start: int
     """Offset of the body in the content, after the empty line."""
     authors: tuple[Address, ...] = ()
-    """Every mailbox of every From field: more or fewer than one is suspicious."""
+    """Every mailbox of every From field: more or fewer than one is suspicious. None at all if
+    there was more than is read, since what stood there might be the one a reader is shown."""
     reply_to: tuple[Address, ...] = ()
     to: tuple[Address, ...] = ()
     cc: tuple[Address, ...] = ()
@@ -154,6 +155,8 @@ class Message:
     """What the bounds left unread, for X-Gateway-Unchecked: `text (over 64 KB)`."""
     decoded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Unfolded and decoded values by lower-cased field name; decoded when first asked for."""
+    whole: bool = True
+    """Whether `fields` are all fields: else a field that is not there may still be."""
 
     @property
     def author(self) -> Address | None:

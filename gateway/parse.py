@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 
 from gateway import mime
-from gateway.addresses import mailboxes
-from gateway.header import Decoded, Section, split
+from gateway.addresses import MAILBOXES_MAX, mailboxes
+from gateway.header import VALUE_MAX, Decoded, Section, split
 from gateway.message import Address, Arrival, Message
 
 SUBJECT_MAX = 2000
@@ -60,7 +60,7 @@ def parse(arrival: Arrival, bounds: Bounds | None = None) -> Message:
         )
     except Exception:  # whatever it was: the letter goes on, tagged
         body = mime.Body(defects=("unreadable body",))
-    authors = _mailboxes(decoded, "from")
+    authors = _authors(section)
     return Message(
         arrival=arrival,
         fields=section.fields,
@@ -81,10 +81,20 @@ def parse(arrival: Arrival, bounds: Bounds | None = None) -> Message:
         defects=_defects(section, decoded, authors, body.defects),
         unread=section.unread + body.unread,
         decoded=decoded,
+        whole=section.whole,
     )
 
 
 DEFAULT = Bounds()
+
+
+def _authors(section: Section) -> tuple[Address, ...]:
+    """The mailboxes of all From fields, wherever they stand; none if any is left unread."""
+    values = [field.value for field in section.fields if field.name == "from"]
+    if len(values) > MAILBOXES_MAX or any(len(value) > VALUE_MAX for value in values):
+        return ()
+    found = tuple([address for value in values for address in mailboxes(value)])
+    return found if len(found) < MAILBOXES_MAX else ()
 
 
 def _mailboxes(decoded: Decoded, name: str) -> tuple[Address, ...]:

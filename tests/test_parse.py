@@ -13,6 +13,7 @@ import pytest
 
 from gateway.message import Address, Arrival, Attachment, Envelope, Message, Session
 from gateway.parse import Bounds, parse
+from gateway.stamp import is_ours
 
 HEAD = b"From: a@shop.example\r\nMIME-Version: 1.0\r\n"
 MIXED = HEAD + b'Content-Type: multipart/mixed; boundary="x"\r\n\r\n'
@@ -442,3 +443,30 @@ def test_a_mapped_file_is_read_like_octets(tmp_path: Path) -> None:
             if field.name not in ("arrival", "decoded"):
                 assert getattr(one, field.name) == getattr(other, field.name)
     # Leaving the block closes the map: nothing of it was kept open.
+
+
+LONG = b"\r\n " + b"\r\n ".join([b"a" * 900] * 1300)
+US = "mx1.site.example"
+
+
+@pytest.mark.parametrize("name", ["X-Gateway-Call", "Authentication-Results", "X-Spam-Flag"])
+@pytest.mark.parametrize("value", [LONG, b" " + b"a" * (1 << 20)], ids=["folded", "one line"])
+@pytest.mark.parametrize("above", [b"", b"To: x@y.example\r\n", b"X: 1\r\n" * 10_000])
+def test_a_field_of_ours_of_any_length_is_cut_whole(name, value, above) -> None:
+    """What stayed of it would stand below our own fields, or continue the last of them."""
+    ours = f"{name}: {US};".encode() + value + b"\r\n"
+    content = above + ours + b"From: a@b.example\r\n\r\nhi\r\n"
+    (found,) = [field for field in read(content).fields if is_ours(field, US)]
+    assert content[found.start : found.end] == ours
+
+
+def test_a_million_fields_of_ours_are_few_cuts() -> None:
+    """A letter carries its cuts: they, and the time to find them, have a bound."""
+    content = b"From: a@b.example\r\n" + b"X-Spam-A:\r\nB: 1\r\n" * 1_000_000 + b"\r\nhi\r\n"
+    begin = time.process_time()
+    message = read(content)
+    assert time.process_time() - begin < 1.0
+    assert len(message.fields) < 25_000
+    assert message.fields[-1].end == message.body_start - 2
+    assert is_ours(message.fields[-1], US)
+    assert not message.whole

@@ -27,11 +27,12 @@ from gateway.identity.organisation import (
     same_organisation,
     suffixes,
 )
-from gateway.message import Message
+from gateway.message import Address, Message
 from gateway.resolver import DnsError, Resolver
 from gateway.verdict import TEMPERROR, AuthResult, Verdict, Verdicts
 
 _NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)+\Z")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"\Z')
 MAX_AUTHORS = 5
 """Author domains that are looked into; several are refused as proof, but may still fail."""
 
@@ -94,7 +95,8 @@ class DmarcFilter:
             vouched(await self._judge(domain, identifiers), verdicts)
             for domain in domains[:MAX_AUTHORS]
         ]
-        return verdict_of(findings[0] if len(domains) == 1 else worst(findings))
+        alone = len(domains) == 1 and not has_nameless(message)
+        return verdict_of(findings[0] if alone else worst(findings))
 
     async def _judge(self, author: str, identifiers: Sequence[Identifier]) -> Finding:
         exact = next((one for one in identifiers if _passes(one, author)), None)
@@ -196,8 +198,24 @@ def build(options: Options, services: Services) -> DmarcFilter:
 
 def author_domains(message: Message) -> list[str]:
     """The different domains of the From mailboxes that DNS could know, in their order."""
-    domains = (canonical_domain(author.domain) for author in message.authors)
-    return list(dict.fromkeys(one for one in domains if is_domain(one) and _NAME.match(one)))
+    return list(dict.fromkeys(filter(None, map(author_domain, message.authors))))
+
+
+def author_domain(author: Address) -> str:
+    """The domain of an author's address; empty if it has none that DNS could know.
+
+    `ceo@bank.example@evil.example` has none: one reader takes the first, another the last.
+    """
+    local, _, domain = author.address.rpartition("@")
+    domain = canonical_domain(domain)
+    if "@" in local and not _QUOTED.match(local):
+        return ""
+    return domain if is_domain(domain) and _NAME.match(domain) else ""
+
+
+def has_nameless(message: Message) -> bool:
+    """Whether an author beside others has no domain: nobody can vouch for him."""
+    return any(author.address and not author_domain(author) for author in message.authors)
 
 
 def identifiers_of(message: Message, verdicts: Verdicts) -> list[Identifier]:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from gateway.domains import canonical_domain
+from gateway.header import words
 from gateway.verdict import AuthResult
 
 FIELD = "authentication-results"
 MAX_VALUE, MAX_REASON, LINE = 254, 160, 76
 MAX_READ = 65_536
 """Octets of a foreign field that are read."""
+MAX_CLAIM = 4096
+"""Octets in which an honest field has named who wrote it."""
 MAX_RESULTS = 200
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+\Z")
@@ -21,6 +25,7 @@ _ADDRESS = re.compile(r"(?:[A-Za-z0-9!#$%&'*+=?^_`{|}~/.-]+)?@[A-Za-z0-9._-]+\Z"
 _UNSAFE = re.compile(r"[^\x20-\x7e]")
 _NOT_KEYWORD = re.compile(r"[^A-Za-z0-9._-]")
 _NOT_NAME = re.compile(r"[^a-z0-9._-]")
+_IN_COMMENT = re.compile(r"[^()\\]*+")
 _WHITE = " \t\r\n"
 _WORD_END = frozenset(_WHITE + ';=()"')
 
@@ -93,17 +98,30 @@ class Results:
 
 
 def claims(value: bytes, authserv_id: str) -> bool:
-    """Whether a field's value claims to be ours (RFC 8601, 5): case, comments, quotes, folding.
+    """Whether a field's value claims to be ours (RFC 8601, 5), however that is spelt: case,
+    comments, quotes, folding, white space within, full-width letters, encoded-words.
 
     What cannot be read but mentions our name is taken as a claim: some other reader may see it.
     """
     ours = authserv_id.lower().rstrip(".")
-    text = value[:MAX_READ].decode("utf-8", "replace").lower()
+    text = value[:MAX_CLAIM].decode("utf-8", "replace")
+    readings = {text, unicodedata.normalize("NFKC", words(text))}
+    return any(_names(one.lower(), ours, value) for one in readings)
+
+
+def _names(text: str, ours: str, value: bytes) -> bool:
+    """Whether the lower-cased beginning of a value names us; `value` is all of it."""
+    reading = _Words(text)
     try:
-        name = _Words(text).take_word().partition("/")[0]  # RFC 5451 wrote the version so
-        return _NOT_NAME.sub("", name).rstrip(".") == ours
+        first = reading.take_word()
     except ValueError:
-        return ours in text
+        return ours.encode() in value.lower() or ours in text
+    name = first.partition("/")[0]  # RFC 5451 wrote the version so
+    if _NOT_NAME.sub("", name).rstrip(".") == ours:
+        return True
+    # With all that can stand between its letters left out; a version may follow.
+    rest = _NOT_NAME.sub("", first + reading.up_to_semicolon()).rstrip(".")
+    return rest.startswith(ours) and rest[len(ours) :].strip("0123456789") == ""
 
 
 def parse(value: bytes | str) -> Results:
@@ -202,6 +220,15 @@ class _Words:
             letters.append(letter)
         raise ValueError("quotes without an end")
 
+    def up_to_semicolon(self) -> str:
+        """What stands up to the next semicolon, comments and white space left out."""
+        letters: list[str] = []
+        while not self.at_end and not self.at(";"):
+            letters.append(self._text[self._at])
+            self._at += 1
+            self._skip()
+        return "".join(letters)
+
     def skip_to_semicolon(self) -> None:
         """Past the next semicolon that stands outside quotes and comments."""
         while not self.at_end and not self.at(";"):
@@ -220,6 +247,9 @@ class _Words:
         depth = 0
         while not self.at_end:
             letter = self._text[self._at]
+            if depth and letter not in "()\\":
+                self._at = _IN_COMMENT.match(self._text, self._at).end()  # type: ignore[union-attr]
+                continue
             if letter == "(":
                 depth += 1
             elif depth and letter == ")":

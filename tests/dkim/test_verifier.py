@@ -373,6 +373,25 @@ async def test_a_second_one_on_top_is_flagged(forge, judge, name):
     assert found == [("policy", f"{name.decode().lower()} stands 2 times")]
 
 
+@pytest.mark.parametrize(
+    "name", [b"Content-Type", b"Content-Transfer-Encoding", b"Cc", b"Sender", b"Message-ID"]
+)
+async def test_another_reading_on_top_is_flagged(forge, judge, name):
+    """A second Content-Type shows another letter than the one that was signed."""
+    signed = forge.sign(name + b": one\r\n" + LETTER, h=f"from:{name.decode()}")
+    assert await judge(signed, forge.zone()) == [("pass", "")]
+    found = await judge(name + b": two\r\n" + signed, forge.zone())
+    assert found == [("policy", f"{name.decode().lower()} stands 2 times")]
+
+
+@pytest.mark.parametrize("junk", [b"X: 1\r\n" * 10_000, b"X: " + b"a" * (1 << 20) + b"\r\n"])
+async def test_a_header_section_read_in_part_is_not_believed(forge, judge, junk):
+    """Below what is read may stand the Subject a mail client shows."""
+    head, gap, body = forge.sign().partition(b"\r\n\r\n")
+    found = await judge(head + b"\r\n" + junk + b"Subject: other" + gap + body, forge.zone())
+    assert found == [("policy", "the header section is too long to be read whole")]
+
+
 async def test_a_message_without_an_author_is_not_believed(forge, judge):
     content = forge.sign(LETTER.partition(b"\r\n")[2])
     assert await judge(content, forge.zone()) == [("policy", "the message has no From")]

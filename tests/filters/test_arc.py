@@ -99,6 +99,19 @@ async def test_a_broken_chain_vouches_for_nobody(sealed, examine):
     assert (verdict.result, verdict.details["trusted_authors"]) == ("fail", {})
 
 
+async def test_what_was_added_above_is_vouched_for_by_nobody(sealed, examine):
+    content = sealed(b"Cc: a@shop.example\r\n" + LETTER, "list.example")
+    assert (await examine(content, "list.example")).details["trusted_authors"]
+    verdict = await examine(b"Cc: b@shop.example\r\n" + content, "list.example")
+    assert (verdict.result, verdict.details["trusted_authors"]) == ("pass", {})
+
+
+async def test_a_header_section_read_in_part_is_no_chain(sealed, examine):
+    head, gap, body = sealed(LETTER, "list.example").partition(b"\r\n\r\n")
+    verdict = await examine(head + b"\r\n" + b"X: 1\r\n" * 10_000 + b"Y: 1" + gap + body)
+    assert (verdict.result, verdict.details["instance"]) == ("fail", 1)
+
+
 @pytest.mark.parametrize(
     ("value", "authors"),
     [

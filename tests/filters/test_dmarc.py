@@ -479,3 +479,36 @@ async def test_who_wants_no_report_costs_no_walk(arrive):
     passed = {"dkim": dkim(("pass", "shop.example")), "spf": spf("pass", "b.shop.example")}
     assert (await judge(arrive, zone, **passed)).details["reports"] is False
     assert zone.asked == [("_dmarc.shop.example", "TXT")]
+
+
+BESIDE = b"From: x@shop.example\r\n"
+PASSED = {"spf": spf("pass", "shop.example")}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"From: Boss <boss@localhost>, x@shop.example\r\n",
+        b"From: x@shop.example, boss@[192.0.2.5]\r\n",
+        b"From: boss@bank.example@shop.example\r\n",
+        b'From: <"a"@bank.example."b"@shop.example>\r\n',
+        b"From: x@shop.example, (" + b"a" * 70_000 + b") boss@bank.example\r\n",
+        b"From: " + b"x@shop.example, " * 1000 + b"boss@bank.example\r\n",
+        b"From: x@shop.example\r\n" * 1001 + b"From: boss@bank.example\r\n",
+        BESIDE + b"X: 1\r\n" * 1000 + b"From: boss@bank.example\r\n",
+        BESIDE + b"X: 1\r\n" * 10_000 + b"from : boss@bank.example\r\n",
+        BESIDE + b"X: " + b"1" * (1 << 20) + b"\r\nFrom:\r\n boss@bank.example\r\n",
+        b"X: " + b"1" * (1 << 20) + b"\r\n" + BESIDE + b"FROM: boss@bank.example\r\n",
+    ],
+    ids=range(11),
+)
+async def test_an_author_beside_the_proven_one_proves_nobody(arrive, fields):
+    """Which of two a mail client shows, we cannot know; where the other stands is no matter."""
+    assert seen(await judge(arrive, zone_of(shop="p=none"), BESIDE, **PASSED))[3] is True
+    verdict = await judge(arrive, zone_of(shop="p=none"), fields, **PASSED)
+    assert (verdict.result, verdict.details["aligned"]) == ("none", False)
+
+
+async def test_an_at_sign_in_quotes_is_a_letter(arrive):
+    author = b'From: "a@bank.example"@shop.example\r\n'
+    assert (await judge(arrive, zone_of(shop="p=none"), author, **PASSED)).result == "pass"

@@ -19,7 +19,7 @@ from gateway.identity.dkim.canonical import CanonicalMessage, canonical
 from gateway.identity.dkim.key import PublicKey, find_keys
 from gateway.identity.dkim.signature import Signature, without_b
 from gateway.identity.dkim.tags import MalformedError
-from gateway.identity.dkim.verifier import check_body, header_data, usable_keys
+from gateway.identity.dkim.verifier import added_field, check_body, header_data, usable_keys
 from gateway.message import Message
 from gateway.resolver import DnsError, Resolver
 
@@ -39,7 +39,7 @@ class Chain:
     signature: Signature | None = None
     """The newest message signature."""
     whole: bool = True
-    """Whether that covers the body to its end."""
+    """Whether that covers the body to its end, and every instance of what a reader sees once."""
 
 
 async def verify_chain(message: Message, resolver: Resolver) -> Chain:
@@ -50,6 +50,8 @@ async def verify_chain(message: Message, resolver: Resolver) -> Chain:
         return Chain("fail", str(error), highest_instance(message.fields))
     if not sets:
         return Chain("none", "not sealed")
+    if not message.whole:
+        return Chain("fail", "the header section is too long to be read whole", len(sets))
     try:
         seals = [parse_seal(one.seal.value) for one in sets]
         check_validation(seals)
@@ -69,7 +71,7 @@ async def _check(
     signature: Signature,
     resolver: Resolver,
 ) -> bool:
-    """Check the newest message signature and every seal; whether the former covers the body.
+    """Check the newest message signature and every seal; whether the former covers all.
 
     Raises MalformedError, DnsError.
     """
@@ -90,7 +92,7 @@ async def _check(
         if not _verifies(usable, seal.octets, sealed_data(reading, sets[:number])):
             raise MalformedError(f"bad seal of instance {number}")
         await asyncio.sleep(0)
-    return covered == total
+    return covered == total and not added_field(reading, signature)
 
 
 async def _find_all(

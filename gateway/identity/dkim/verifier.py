@@ -15,8 +15,12 @@ from gateway.resolver import DnsError, Resolver
 from gateway.waiting import together
 
 FIELD = "dkim-signature"
-SINGLETONS = ("from", "subject", "date", "to", "reply-to")
-"""Fields a mail client shows once: a second one above a signature is a forgery's best friend."""
+SINGLETONS = (
+    *("from", "sender", "reply-to", "to", "cc", "subject", "date", "message-id"),
+    *("content-type", "content-transfer-encoding"),
+)
+"""Fields a mail client reads once: a second one above a signature is a forgery's best friend, and
+another Content-Type shows another letter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,8 @@ async def _verdict(
         # 3.6.1: a domain that is testing must not be treated worse than without a signature.
         testing = all(key.testing for key in keys)
         return ("neutral", f"{reason}, key in test mode") if testing else ("fail", reason)
+    if not message.whole:
+        return "policy", "the header section is too long to be read whole"
     return policy(reading, signature, covered, total)
 
 
@@ -137,8 +143,16 @@ def policy(
         return "policy", f"l= covers {covered} of {total} octets"
     if "from" not in reading.by_name:
         return "policy", "the message has no From"
+    name = added_field(reading, signature)
+    if name:
+        return "policy", f"{name} stands {len(reading.by_name[name])} times"
+    return "pass", ""
+
+
+def added_field(reading: CanonicalMessage, signature: Signature) -> str:
+    """The first singleton with more instances than were signed, if some were; empty without."""
     for name in SINGLETONS:
         count = len(reading.by_name.get(name, ()))
         if count > 1 and count > signature.names.count(name) > 0:
-            return "policy", f"{name} stands {count} times"
-    return "pass", ""
+            return name
+    return ""
