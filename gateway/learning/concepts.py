@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import unicodedata
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.learning.words import LONGEST_WORD, normal, split
+from gateway.learning.words import normal, split
 
 Hashes = NDArray[np.uint32]
 LONGEST_PHRASE = 4
@@ -88,19 +87,21 @@ def parse(text: str) -> Concepts:
     """Read the table's text. Raises ValueError for a line that is neither of its forms."""
     names: list[str] = []
     entries: dict[tuple[bytes, ...], tuple[int, ...]] = {}
-    for line in _unaccented(text.lower()).splitlines():
-        if not line.strip() or line.startswith("#"):
+    for written in text.lower().splitlines():
+        if not written.strip() or written.startswith("#"):
             continue
+        line = written if written.isascii() else _unaccented(written)
         if line.startswith("["):
             names.append(line.strip("[] \n"))
             continue
         language, colon, phrases = line.partition(":")
         if not colon or not names:
             raise ValueError(f"neither a concept nor a language: {line[:40]!r} {language!r}")
+        concept = (len(names) - 1,)
         for elements in _elements(phrases):
-            known = entries.get(elements, ())
-            if not known or known[-1] != len(names) - 1:
-                entries[elements] = (*known, len(names) - 1)
+            known = entries.setdefault(elements, concept)
+            if known[-1] != concept[0]:
+                entries[elements] = known + concept
     single = {e[0]: c for e, c in entries.items() if len(e) == 1}
     phrases_ = {e: c for e, c in entries.items() if len(e) > 1}
     stems = frozenset(w[:-1] for e in phrases_ for w in e if w.endswith(b"*"))
@@ -113,24 +114,29 @@ def parse(text: str) -> Concepts:
         digest=f"{zlib.crc32(text.encode()):08x}",
     )
     # A whole word used in one phrase may begin with a stem used in another: both take the stem.
+    key = {w: w if w[-1:] == b"*" else found.phrase_key(w) for e in phrases_ for w in e}
     for elements, concepts in phrases_.items():
-        keys = tuple([w if w[-1:] == b"*" else found.phrase_key(w) for w in elements])
+        keys = tuple([key[w] for w in elements])
         others = found.phrases.get(keys, ())
         found.phrases[keys] = tuple(sorted({*others, *concepts})) if others else concepts
     return found
 
 
-def _elements(phrases: str) -> Iterator[tuple[bytes, ...]]:
+def _elements(phrases: str) -> list[tuple[bytes, ...]]:
+    """The phrases of one line. Most are nothing but letters, and start-up waits for it."""
+    found: list[tuple[bytes, ...]] = []
+    plain = phrases.translate(_BESIDE_LETTERS).isalpha()
     for phrase in phrases.split(","):
-        if phrase.translate(_BESIDE_LETTERS).isalpha():  # most, and start-up waits for it
-            words = [word[:LONGEST_WORD] for word in phrase.encode().split()]
+        if plain or phrase.translate(_BESIDE_LETTERS).isalpha():
+            words = phrase.encode().split()
         else:
             words = [word for piece in phrase.split() for word in _piece(piece)]
         if words:
-            yield tuple(words[:LONGEST_PHRASE])
+            found.append(tuple(words[:LONGEST_PHRASE]))
+    return found
 
 
-_BESIDE_LETTERS = str.maketrans("", "", " *")
+_BESIDE_LETTERS = str.maketrans("", "", " ,*")
 
 
 def _piece(piece: str) -> list[bytes]:

@@ -81,12 +81,13 @@ def load(folder: Path) -> Model:
     """Read a model, memory-mapped. Raises ModelError if it is damaged or of other features."""
     try:
         sidecar = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        octets = (folder / "weights.npy").read_bytes()
+        with (folder / "weights.npy").open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError) as error:
         raise ModelError(f"{folder}: no readable model: {error}") from None
     if sidecar.get("format") != FORMAT or sidecar.get("features") != fingerprint():
         raise ModelError(f"{folder}: made for other features; train it again with this release")
-    if hashlib.sha256(octets).hexdigest() != sidecar["weights"]["sha256"]:
+    if digest != sidecar["weights"]["sha256"]:
         raise ModelError(f"{folder}: weights.npy is not the file that model.json describes")
     try:
         weights = np.load(folder / "weights.npy", mmap_mode="r", allow_pickle=False)
