@@ -148,7 +148,7 @@ class Gateway:
             bounds=parts.bounds,
             hops=parts.settings.limits.received,
             recall_limit=parts.settings.limits.recall,
-            kept=self.relay.wake,
+            deliverer=self.relay,
             count=counted if parts.settings.dmarc_reports else None,
         )
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from gateway.journal import Journal
@@ -21,7 +21,7 @@ from gateway.plan import DmarcRow, History, Letter, Plan
 from gateway.reply import NO_SPACE, OUR_TROUBLE, TOO_MANY_HOPS, Reply
 from gateway.routing.router import Router
 from gateway.sealing import Sealer
-from gateway.store import NoSpaceError, Store, StoreError
+from gateway.store import Job, NoSpaceError, Store, StoreError
 from gateway.verdict import Action, Verdicts
 
 TURN = 30.0
@@ -53,6 +53,18 @@ class Suspects(Protocol):
     def examining(self, digest: bytes) -> AbstractContextManager[None]: ...
 
 
+class Deliverer(Protocol):
+    """Who brings letters to their next hops; see `edge/relay.py`."""
+
+    def offer(self, letters: Sequence[Letter], arrived: datetime) -> frozenset[str]:
+        """Which of them it takes at once, leased as they are kept. One of these must follow:"""
+        ...
+
+    def kept(self, letters: Sequence[Letter], jobs: Sequence[Job]) -> None: ...
+
+    def withdraw(self, letters: Sequence[Letter]) -> None: ...
+
+
 Digest = Callable[[Arrival], bytes]
 Count = Callable[[Message, Verdicts, Action], DmarcRow | None]
 """What a message adds to a DMARC report."""
@@ -75,10 +87,10 @@ class Intake:
         bounds: Bounds,
         hops: int,
         recall_limit: timedelta,
-        kept: Callable[[], None],
+        deliverer: Deliverer,
         count: Count | None = None,
     ) -> None:
-        """`hops`: Received fields allowed; `kept` is told that there is mail to deliver."""
+        """`hops`: Received fields allowed; `deliverer` hears of mail to deliver."""
         self._pipeline = pipeline
         self._router = router
         self._composer = composer
@@ -90,7 +102,7 @@ class Intake:
         self._bounds = bounds
         self._hops = hops
         self._recall_limit = recall_limit.total_seconds()
-        self._kept = kept
+        self._deliverer = deliverer
         self._count = count
 
     async def accept(self, arrival: Arrival) -> Reply:
@@ -135,10 +147,22 @@ class Intake:
         if plan.reply is not None:
             await self._count_refused(arrival, plan)
             return self._turn_away(arrival, plan.reply, "policy")
-        left_out = await self._store.keep(arrival, letters, plan)
-        self._kept()
+        left_out = await self._keep(arrival, letters, plan)
         self._tell(arrival, plan, left_out)
         return Reply.accepted(arrival.queue_id)
+
+    async def _keep(
+        self, arrival: Arrival, letters: Sequence[Letter], plan: Plan
+    ) -> frozenset[str]:
+        """Keep a message and hand its letters on; gives the acknowledgements left out."""
+        straight = self._deliverer.offer(letters, arrival.time)
+        try:
+            receipt = await self._store.keep_leased(arrival, letters, plan, straight)
+        except BaseException:  # also when cancelled: the store itself ends what it has leased then
+            self._deliverer.withdraw(letters)
+            raise
+        self._deliverer.kept(letters, receipt.jobs)
+        return receipt.left_out
 
     async def judge(self, message: Message) -> tuple[Sequence[Letter], Plan]:
         """Everything between parse and keep; `release.py` takes the same steps with a raw hold.

@@ -14,8 +14,8 @@ VALUES = frozenset({"message", "verdict", "reply"})
 WHOLE = frozenset({"app", "check", "cli", "demo", "examiner", "parts", "release"})
 """What may know every part: it builds them, or looks at them as an operator does."""
 EDGE_MAY = frozenset(
-    {"delivery", "domains", "edge", "journal", "message", "reply", "resolver", "settings", "show"}
-    | {"store", "wishes"}
+    {"delivery", "domains", "edge", "journal", "message", "plan", "reply", "resolver", "settings"}
+    | {"show", "store", "wishes"}
 )
 STORE_MAY = frozenset({"domains", "message", "plan", "reply", "settings", "store", "verdict"})
 WORLD = frozenset(

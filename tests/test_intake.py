@@ -26,7 +26,7 @@ class Room:
     def __init__(self, store: SqliteStore, **changes) -> None:
         self.store = store
         self.events: list[tuple[str, dict]] = []
-        self.woken = 0
+        self.woken = self.withdrawn = 0
         journal = Journal(sinks=(lambda event, facts: self.events.append((event, dict(facts))),))
         more = changes.pop("settings", {})
         parts = checked(**more)
@@ -43,13 +43,22 @@ class Room:
                 "bounds": parts.bounds,
                 "hops": 50,
                 "recall_limit": timedelta(seconds=5),
-                "kept": self._wake,
+                "deliverer": self,
                 **changes,
             }
         )
 
-    def _wake(self) -> None:
+    # --- the deliverer: it finds everything in the store ---
+
+    def offer(self, letters, arrived) -> frozenset[str]:
+        return frozenset()
+
+    def kept(self, letters, jobs) -> None:
+        assert not jobs
         self.woken += 1
+
+    def withdraw(self, letters) -> None:
+        self.withdrawn += 1
 
     def facts(self, event: str) -> list[dict]:
         return [facts for name, facts in self.events if name == event]
@@ -196,10 +205,10 @@ def raising(error: Exception):
 )
 async def test_without_a_store_nothing_is_promised(room, error, reply):
     here = room()
-    here.intake._store = Store(here.store, keep=raising(error))
+    here.intake._store = Store(here.store, keep_leased=raising(error))
     assert await here.intake.accept(arrival()) is reply
     assert await here.states() == {}
-    assert here.woken == 0
+    assert (here.woken, here.withdrawn) == (0, 1)
 
 
 @pytest.mark.parametrize(

@@ -55,18 +55,21 @@ class Book:
         self._notices = NoticeLimiter()
         self._warnings = WarningLimiter(processes)
 
-    async def enter(self, job: Job, tried: Tried) -> None:
-        """Settle one attempt, and tell the journal when that is on disk."""
+    async def enter(self, job: Job, tried: Tried) -> bool:
+        """Settle one attempt, and tell the journal when that is on disk; gives whether the store is
+        worth asking what became due by it."""
         now = self._clock()
         settlement = self._not_too_many(job, self._conclude(job, tried, now), now)
         ended = _given_up(settlement)
         if ended and settlement.on_failure == "hold":
             told = any(letter.kind == "notice" for letter in settlement.notices)
             self._notices.noted(job.site, now, told=told)
-        if await self._settle(job, settlement, now):
+        more = await self._settle(job, settlement, now)
+        if more is not None:
             self._tell(job, settlement, ended)
             if settlement.retry_at is not None and is_late(job, now, self.policy.retry):
                 self._alerts.alert("letters are late", now, job.next_hop, id=job.letter_id)
+        return more is not False
 
     def _conclude(self, job: Job, tried: Tried, now: datetime) -> Settlement:
         attempt = Attempt(
@@ -101,24 +104,25 @@ class Book:
         kept = tuple(letter for letter in settlement.notices if not is_warning(letter))
         return replace(settlement, notices=kept)
 
-    async def _settle(self, job: Job, settlement: Settlement, now: datetime) -> bool:
-        """False when it could not be done: the letter's lease will run out, and it is repeated."""
+    async def _settle(self, job: Job, settlement: Settlement, now: datetime) -> bool | None:
+        """Whether other letters became due by it.
+
+        None when it could not be done: the letter's lease will run out, and it is repeated.
+        """
         waits = iter(WAITS)
         while True:
             try:
-                await self._store.settle(job, settlement, now)
+                return await self._store.settle(job, settlement, now)
             except StoreError as error:
                 self._journal.trouble("store", error, job.letter_id)
                 if not self.patient:
-                    return False
+                    return None
                 await asyncio.sleep(next(waits, WAITS[-1]))
             except Exception as error:  # a notice the store cannot keep must not cost the outcome
                 self._journal.trouble("store", error, job.letter_id)
                 if not settlement.notices:
-                    return False
+                    return None
                 settlement = replace(settlement, notices=())
-            else:
-                return True
 
     def _tell(self, job: Job, settlement: Settlement, ended: Sequence[Outcome]) -> None:
         """The journal's lines about an attempt."""

@@ -34,6 +34,12 @@ class Lane:
         """Attempts that are over but not yet written down."""
         self.left_out = False
         """The last claim was told to give no more letters of this lane."""
+        self.reserved = 0
+        """Letters that are just being kept, and come here as soon as that is on disk."""
+        self.credit = 0
+        """Letters that may still come straight, before the store is asked what waits there."""
+        self.asked = False
+        """The store is being asked, and no letter was left to it for this lane since."""
         self._hop: NextHop | None = None
         self._transport: Transport | None = None
 
@@ -62,7 +68,7 @@ class Lane:
     @property
     def idle(self) -> bool:
         """Nothing is under way."""
-        return not (self.queue or self.workers or self.endings)
+        return not (self.queue or self.workers or self.endings or self.reserved)
 
     @property
     def takes_utf8(self) -> bool:

@@ -20,6 +20,8 @@ REMEMBER = 3600.0
 """The same for one that is out of order."""
 MOST = 2000
 """Domains remembered; beyond them whatever is idle is forgotten at once."""
+STRAIGHT = 64
+"""Letters that may wait in a lane, besides one for each connection, when another comes straight."""
 
 
 class Lanes:
@@ -29,6 +31,8 @@ class Lanes:
         self._breaker = breaker
         self._batch = batch
         self._lanes: dict[tuple[str, str], Lane] = {}
+        self._nothing_waits = False
+        """The store was asked last for all that is due, and gave it."""
 
     def __iter__(self) -> Iterator[Lane]:
         return iter(tuple(self._lanes.values()))
@@ -38,13 +42,55 @@ class Lanes:
 
     def with_room(self, name: str, domain: str) -> Lane | None:
         """The lane for one more letter; None if it is too full even for one that is pressed."""
-        lane = self._lanes.get((name, domain))
-        if lane is None:
-            lane = self._lanes[name, domain] = Lane(name, self._breaker, domain)
-        if len(lane.queue) >= lane.connections + (QUEUE if domain else self._batch):
+        lane = self._lane(name, domain)
+        room = lane.connections + (QUEUE if domain else self._batch)
+        if len(lane.queue) + lane.reserved >= room:
             return None
         lane.used = asyncio.get_running_loop().time()
         return lane
+
+    def _lane(self, name: str, domain: str) -> Lane:
+        lane = self._lanes.get((name, domain))
+        if lane is None:
+            lane = self._lanes[name, domain] = Lane(name, self._breaker, domain)
+            lane.credit = self._batch if self._nothing_waits else 0
+        return lane
+
+    # --- letters that come straight, past the store's own order ---
+
+    def reserve(self, name: str) -> Lane | None:
+        """Room in a next hop's lane for a letter that is about to be kept; None: it must wait for
+        its turn in the store.
+
+        New mail may not overtake what waits there for long. So whoever was refused stops all that
+        come after it, and so many as a claim gives may go straight; then a claim must have given
+        everything that is due for this lane, before others may.
+        """
+        lane = self._lane(name, "")
+        room = lane.connections + min(STRAIGHT, self._batch)
+        if lane.credit <= 0 or not lane.breaker.closed or len(lane.queue) + lane.reserved >= room:
+            lane.credit, lane.asked = 0, False
+            return None
+        lane.credit -= 1
+        lane.reserved += 1
+        return lane
+
+    def asking(self) -> None:
+        """The store is asked for what is due, for all lanes that are not marked as full."""
+        self._nothing_waits = False
+        for lane in self._lanes.values():
+            lane.asked = not lane.left_out
+
+    def answered(self, *, everything: bool) -> None:
+        """It gave what it has; `everything`: no more was due for those lanes."""
+        self._nothing_waits = everything
+        if not everything:
+            return
+        for lane in self._lanes.values():
+            if lane.asked:
+                lane.credit = self._batch
+
+    # --- what claims need to know ---
 
     def mark_full(self) -> frozenset[str]:
         """The next hops for which no more is to be claimed; their lanes are marked."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -23,6 +23,7 @@ from gateway.edge.lanes import Lanes
 from gateway.edge.limiter import AlertLimiter
 from gateway.edge.transport import Progress, Result, Sent, Transport, everyone
 from gateway.journal import Journal
+from gateway.plan import Letter
 from gateway.reply import OUR_TROUBLE, Reply
 from gateway.resolver import Resolver
 from gateway.settings import NextHop
@@ -40,6 +41,8 @@ RENEWAL = 60.0
 """Seconds between renewals of the leases in hand."""
 LATER = timedelta(minutes=1)
 """How long letters are put off for whose domain enough wait already."""
+IN_HAND = 512
+"""Letters in hand, beyond which none comes straight from its keeper."""
 FAULTS = 3
 """Attempts that may end in a fault of ours before the letter is held."""
 
@@ -89,6 +92,9 @@ class Relay:
         self._changed = asyncio.Event()
         self._soon: asyncio.TimerHandle | None = None
         self._draining = False
+        self._reserved: dict[str, Lane] = {}
+        """Where letters come that are just being kept, by their id."""
+        self._all_kept = asyncio.Event()
         self._claiming = asyncio.Lock()
         """Held while letters are leased and not yet handed out: a drain waits for it."""
         alerts = AlertLimiter(journal)
@@ -134,6 +140,64 @@ class Relay:
             lane is not None and lane.takes_utf8
         )
 
+    # --- letters that come straight ---
+
+    def offer(self, letters: Sequence[Letter], arrived: datetime) -> frozenset[str]:
+        """Ids of letters that are to be leased to us as they are kept, for which room is held.
+
+        Whoever asks says `kept` or `withdraw` in any case. A letter for a next hop that is full,
+        out of order or not configured waits for its turn in the store, and so do all that would
+        overtake it there.
+        """
+        if self._draining or self._clock() - arrived > timedelta(seconds=self._renewal):
+            return frozenset()
+        taken = []
+        for letter in letters:
+            if letter.hold or letter.waits_for or letter.kind == "acknowledgement":
+                continue
+            hop = self._hops(letter.next_hop)
+            if hop is None or hop.is_direct or not self._may_hold_more():
+                continue
+            lane = self._lanes.reserve(letter.next_hop)
+            if lane is not None:
+                self._reserved[letter.id] = lane
+                taken.append(letter.id)
+                if lane.credit == self._batch // 2:
+                    self._changed.set()  # time to see what waits in the store for this lane
+        return frozenset(taken)
+
+    def _may_hold_more(self) -> bool:
+        return len(self._in_hand) + len(self._reserved) < IN_HAND
+
+    def withdraw(self, letters: Sequence[Letter]) -> None:
+        """They were not kept, or nobody knows."""
+        for letter in letters:
+            lane = self._reserved.pop(letter.id, None)
+            if lane is not None:
+                lane.reserved -= 1
+        if not self._reserved:
+            self._all_kept.set()
+
+    def kept(self, letters: Sequence[Letter], jobs: Sequence[Job]) -> None:
+        """These letters are on disk, and of them these are leased to us."""
+        if self._draining:
+            self._begin_ending(self._give_back(jobs))
+            jobs = ()
+        straight = set[str]()
+        for job in jobs:
+            lane = self._reserved.get(job.letter_id)
+            if lane is not None:
+                straight.add(job.letter_id)
+                self._put(lane, job)
+        self.withdraw(letters)
+        if any(
+            letter.id not in straight and not letter.hold and not letter.waits_for
+            for letter in letters
+        ):
+            self._changed.set()
+
+    # --- the way of all letters ---
+
     async def run(self) -> None:
         """Deliver until cancelled or drained."""
         keeper = asyncio.create_task(self._keep_leases(), name="leases")
@@ -158,6 +222,11 @@ class Relay:
         self._changed.set()
         async with self._claiming:
             pass  # what a claim under way has leased is given back, not forgotten
+        if self._reserved:  # and so is what is just being kept
+            self._all_kept.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._all_kept.wait()
         waiting = [job for lane in self._lanes for job in lane.queue]
         for lane in self._lanes:
             lane.queue.clear()
@@ -183,6 +252,7 @@ class Relay:
             # The machine stood still, or its clock jumped: what is in our hands is still ours.
             await self._renew()
         but_not = self._lanes.mark_full()
+        self._lanes.asking()
         try:
             jobs = await self._store.claim(self._clock(), self._batch, but_not=but_not)
         except Exception as error:  # the relay must outlive whatever the store does
@@ -193,9 +263,10 @@ class Relay:
             await self._give_back(jobs)
             return False
         excess = [job for job in jobs if not self._hand_out(job)]
-        straight = {job.letter_id for job in excess if self._courier.domain(job)}
-        await self._give_back([job for job in excess if job.letter_id not in straight])
-        await self._give_back([job for job in excess if job.letter_id in straight], LATER)
+        direct = {job.letter_id for job in excess if self._courier.domain(job)}
+        await self._give_back([job for job in excess if job.letter_id not in direct])
+        await self._give_back([job for job in excess if job.letter_id in direct], LATER)
+        self._lanes.answered(everything=len(jobs) < self._batch and not excess)
         return len(jobs) >= self._batch and not excess
 
     def _hand_out(self, job: Job) -> bool:
@@ -203,10 +274,13 @@ class Relay:
         lane = self._lanes.with_room(job.next_hop, self._courier.domain(job))
         if lane is None:
             return False
+        self._put(lane, job)
+        return True
+
+    def _put(self, lane: Lane, job: Job) -> None:
         self._in_hand[job.letter_id, job.lease] = job
         lane.add(job)
         self._employ(lane)
-        return True
 
     def _employ(self, lane: Lane) -> None:
         """Start workers for the letters that wait in a lane, as many as may be under way."""
@@ -276,12 +350,16 @@ class Relay:
             return
         # The connection need not wait for the disk; and the more end at once, the fewer syncs.
         lane.endings += 1
-        ending = asyncio.create_task(self._end(job, tried))
+        self._begin_ending(self._end(job, tried), lane)
+
+    def _begin_ending(self, work: Coroutine[None, None, None], lane: Lane | None = None) -> None:
+        ending = asyncio.create_task(work)
         self._endings.add(ending)
         ending.add_done_callback(partial(self._ended, lane))
 
-    def _ended(self, lane: Lane, ending: asyncio.Task[None]) -> None:
-        lane.endings -= 1
+    def _ended(self, lane: Lane | None, ending: asyncio.Task[None]) -> None:
+        if lane is not None:
+            lane.endings -= 1
         self._endings.discard(ending)
         error = None if ending.cancelled() else ending.exception()
         if error is not None:
@@ -292,10 +370,11 @@ class Relay:
     async def _end(self, job: Job, tried: Tried) -> None:
         """Write an attempt down; until that is on disk the lease is kept."""
         try:
-            await self._book.enter(job, tried)
+            more = await self._book.enter(job, tried)
         finally:
             self._in_hand.pop((job.letter_id, job.lease), None)
-        self._wake_soon()
+        if more:
+            self._wake_soon()
 
     def _wake_soon(self) -> None:
         """What was written down may have made more due: notices, the letter's acknowledgement."""

@@ -7,7 +7,7 @@ dropped. `sqlite.py` implements it; the contract is tests/store/test_contract.py
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol, TypeAlias
@@ -65,6 +65,17 @@ class Job:
     """What the client asked to be told, by the recipients it named."""
     last_tried: datetime | None = None
     """When the latest attempt before this one ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What came of keeping a message."""
+
+    left_out: frozenset[str] = frozenset()
+    """The ids of acknowledgements that were left out, because the right to send them was taken
+    already or a limit was reached."""
+    jobs: tuple[Job, ...] = ()
+    """Letters that were kept leased to this process, to be delivered now or given back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +221,18 @@ class Store(Protocol):
     async def keep(self, arrival: Arrival, letters: Sequence[Letter], plan: Plan) -> frozenset[str]:
         """Keep a message, its letters and what must be remembered: all of it on disk, or none.
 
-        Gives the ids of the acknowledgements that were left out, because the right to send
-        them was taken already or a limit was reached.
+        Gives the ids of the acknowledgements that were left out (`Receipt.left_out`).
+        """
+        ...
+
+    async def keep_leased(
+        self, arrival: Arrival, letters: Sequence[Letter], plan: Plan, straight: Collection[str]
+    ) -> Receipt:
+        """The same, and the letters with the ids `straight` that are due are leased as they are
+        kept: whoever asks for it delivers them, and nobody need claim them.
+
+        Large contents, acknowledgements and what is held or waits are never leased here. A lease
+        whose caller was cancelled meanwhile is ended by the store.
         """
         ...
 
@@ -229,7 +250,9 @@ class Store(Protocol):
         """At start: end the leases of workers that live no more; gives how many letters."""
         ...
 
-    async def settle(self, job: Job, settlement: Settlement, now: datetime) -> None: ...
+    async def settle(self, job: Job, settlement: Settlement, now: datetime) -> bool:
+        """Write down an attempt; tells whether other letters became due by it."""
+        ...
 
     async def extend(self, jobs: Sequence[Job], now: datetime) -> None:
         """Renew the leases of jobs still at work."""

@@ -32,14 +32,9 @@ UNPROVEN = "/unproven"
 def keep_call(tx: Transaction, call: Call, now: int) -> str:
     """Open a call or bring the open one up to date; gives the id under which it stands."""
     contact = safe(call.contact.lower())
-    row = tx.db.execute(
-        "SELECT id, orders, questions, phrases, phone, extension, due FROM calls "
-        "WHERE contact = ? AND site = ? AND proven = ? AND state = 'open'/*pg FOR UPDATE*/",
-        (contact, call.site, int(call.proven)),
-    ).fetchone()
-    if row is None:
-        _open(tx, call, contact)
-        return call.id
+    while (row := _open_one(tx, call, contact)) is None:
+        if _open(tx, call, contact):  # else somebody else has just opened one
+            return call.id
     id_, orders, questions, phrases, phone, extension, due = row
     dues = [time for time in (due, call.due and micros(call.due)) if time is not None]
     tx.db.execute(
@@ -63,11 +58,21 @@ def keep_call(tx: Transaction, call: Call, now: int) -> str:
     return str(id_)
 
 
-def _open(tx: Transaction, call: Call, contact: str) -> None:
-    tx.db.execute(
+def _open_one(tx: Transaction, call: Call, contact: str) -> Any:
+    return tx.db.execute(
+        "SELECT id, orders, questions, phrases, phone, extension, due FROM calls "
+        "WHERE contact = ? AND site = ? AND proven = ? AND state = 'open'/*pg FOR UPDATE*/",
+        (contact, call.site, int(call.proven)),
+    ).fetchone()
+
+
+def _open(tx: Transaction, call: Call, contact: str) -> bool:
+    """False if there is one already."""
+    row = tx.db.execute(
         "INSERT INTO calls (id, site, contact, proven, state, opened, changed, over_budget, due, "
         "queue_id, name, phone, extension, orders, questions, phrases, reason, updates) "
-        "VALUES (?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "VALUES (?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (contact, site, proven) WHERE state = 'open' DO NOTHING RETURNING id",
         (
             call.id,
             call.site,
@@ -87,7 +92,8 @@ def _open(tx: Transaction, call: Call, contact: str) -> None:
             safe(call.reason),
             call.updates,
         ),
-    )
+    ).fetchone()
+    return row is not None
 
 
 MOST = 50

@@ -6,9 +6,11 @@ row; the statements are the same for all (`sql.py`).
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,8 +27,10 @@ from gateway.store import (
     Job,
     Node,
     Note,
+    Receipt,
     Settlement,
     State,
+    StoreError,
     claiming,
     commands,
     counts,
@@ -45,6 +49,7 @@ from gateway.store.bodies import INLINE
 from gateway.store.choosing import Turn, backlog_hops, next_due
 from gateway.store.owner import this_process
 from gateway.store.sql import Connection, Transaction, micros, moment_or_none, span
+from gateway.store.straight import Straight
 from gateway.store.writer import Writer
 
 T = TypeVar("T")
@@ -163,15 +168,38 @@ class CommonStore(ABC):
         return await self._read(lambda db: people.recall(db, message, now, self._terms))
 
     async def keep(self, arrival: Arrival, letters: Sequence[Letter], plan: Plan) -> frozenset[str]:
+        return (await self.keep_leased(arrival, letters, plan, ())).left_out
+
+    async def keep_leased(
+        self, arrival: Arrival, letters: Sequence[Letter], plan: Plan, straight: Collection[str]
+    ) -> Receipt:
         accepted = keeping.check_answers(arrival, letters)
+        leased = Straight.of(
+            arrival, letters, straight, claiming.new_lease(self._owner), self._lease
+        )
         if len(arrival.content) > INLINE:
             await self._put(arrival)
 
         def work(tx: Transaction) -> frozenset[str]:
             self._check_space()
-            return together.keep(tx, arrival, letters, plan, self._limits, accepted)
+            return together.keep(tx, arrival, letters, plan, self._limits, accepted, leased)
 
-        return await self._write(work)
+        if not leased.ids:
+            return Receipt(await self._write(work))
+        jobs = leased.jobs(arrival, letters)
+        left_out = await self._lease_by(work, leased.lease, lambda: self._end_unheard(jobs))
+        return Receipt(left_out, jobs)
+
+    async def _lease_by(
+        self, work: Callable[[Transaction], T], lease: str, unheard: Callable[[], None]
+    ) -> T:
+        """Work that leases letters; `unheard` is called when it was done but its caller is gone."""
+        return await self._writer.do(work, unheard)
+
+    def _end_unheard(self, jobs: Sequence[Job]) -> None:
+        """End leases whose taker does not wait for them any more."""
+        with suppress(StoreError):  # the store is closed: they end with this process
+            self._writer.put(partial(settling.give_back_jobs, jobs, None)).add_done_callback(_done)
 
     async def keep_raw(self, arrival: Arrival, why: str) -> None:
         if len(arrival.content) > INLINE:
@@ -201,9 +229,9 @@ class CommonStore(ABC):
         )
         return jobs
 
-    async def settle(self, job: Job, settlement: Settlement, now: datetime) -> None:
+    async def settle(self, job: Job, settlement: Settlement, now: datetime) -> bool:
         time = micros(now)
-        await self._surely(lambda tx: settling.settle(tx, job, settlement, time))
+        return await self._surely(lambda tx: settling.settle(tx, job, settlement, time))
 
     async def extend(self, jobs: Sequence[Job], now: datetime) -> None:
         until = micros(now) + self._lease
@@ -211,13 +239,7 @@ class CommonStore(ABC):
 
     async def give_back(self, jobs: Sequence[Job], now: datetime) -> None:
         """Return leases of jobs that were not begun, so that others need not wait for their end."""
-        time = micros(now)
-
-        def work(tx: Transaction) -> None:
-            for job in jobs:
-                settling.give_back(tx, job.letter_id, job.lease, time)
-
-        await self._surely(work)
+        await self._surely(partial(settling.give_back_jobs, jobs, micros(now)))
 
     async def next_due(self) -> datetime | None:
         return moment_or_none(await self._read(next_due))
@@ -370,6 +392,12 @@ class CommonStore(ABC):
             dead_addresses=micros(now) - self._terms.dead_address,
         )
         await self._remove_strays(now)
+
+
+def _done(future: asyncio.Future[None]) -> None:
+    """Nobody asks what became of it: whatever it was, the leases end by themselves at last."""
+    if not future.cancelled():
+        future.exception()
 
 
 def _retry_some(hop: str, who: str, now: int, tx: Transaction) -> int:

@@ -14,6 +14,7 @@ from gateway.store.bodies import INLINE
 from gateway.store.counts import add
 from gateway.store.notes import alert, note
 from gateway.store.sql import Connection, Transaction, micros, safe, span
+from gateway.store.straight import NOT_STRAIGHT, Straight, is_one_to_one
 
 RAW_HOP = ""
 """The next hop of a raw hold: it has none."""
@@ -93,9 +94,9 @@ def check_answers(arrival: Arrival, letters: Sequence[Letter]) -> int:
 
 _INSERT_LETTER = (
     "INSERT INTO letters (number, id, message, kind, site, state, next_hop, backlog, due, "
-    "some_held, why, answers, one_to_one, origin, accepted, size, reverse_path, smtputf8, "
+    "lease, some_held, why, answers, one_to_one, origin, accepted, size, reverse_path, smtputf8, "
     "answerable, tone, waits_for, message_id, cuts) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _UNLESS_KNOWN = _INSERT_LETTER + " ON CONFLICT (id) DO NOTHING RETURNING number"
 
@@ -108,24 +109,25 @@ def insert_letters(
     now: int,
     *,
     once: bool = False,
+    straight: Straight = NOT_STRAIGHT,
 ) -> None:
     """The letters' rows. `once`: a letter whose id is known already is passed over."""
     for letter in letters:
         if letter.hold:
             note(tx, queue_id, now, "held", f"{letter.id}: {letter.hold}")
-    new = [_New.of(letter, tx.reserve("letters")) for letter in letters]
+    new = [_New.of(letter, tx.reserve("letters"), straight) for letter in letters]
     if once:
         new = [
             each
             for each in new
-            if tx.db.execute(_UNLESS_KNOWN, _letter_row(each, kept, now)).fetchone()
+            if tx.db.execute(_UNLESS_KNOWN, _letter_row(each, kept, now, straight)).fetchone()
         ]
     else:
-        tx.db.executemany(_INSERT_LETTER, [_letter_row(each, kept, now) for each in new])
+        tx.db.executemany(_INSERT_LETTER, [_letter_row(each, kept, now, straight) for each in new])
     tx.db.executemany(
         "INSERT INTO recipients (letter, position, address, state) VALUES (?, ?, ?, ?)",
         [
-            (each.number, place, address, each.state)
+            (each.number, place, address, "queued" if each.state == "active" else each.state)
             for each in new
             for place, address in enumerate(each.recipients)
         ],
@@ -150,23 +152,31 @@ class _New:
     one_to_one: bool
 
     @classmethod
-    def of(cls, letter: Letter, number: int) -> _New:
+    def of(cls, letter: Letter, number: int, straight: Straight) -> _New:
         recipients, origin = letter.recipients, letter.origin
+        due = "active" if letter.id in straight.ids else "queued"
         if not recipients:
             raise ValueError(f"letter {letter.id} has no recipient")
         return cls(
             letter,
             number,
-            "held" if letter.hold else "waiting" if letter.waits_for else "queued",
+            "held" if letter.hold else "waiting" if letter.waits_for else due,
             tuple(dict.fromkeys(recipients)),
             len(set(origin)),
-            bool(origin) and (recipients == origin or set(recipients) == set(origin)),
+            is_one_to_one(letter),
         )
 
 
-def _letter_row(new: _New, kept: Kept, now: int) -> tuple[Any, ...]:
+def _due(new: _New, now: int, straight: Straight) -> int | None:
+    if new.state == "active":
+        return straight.until
+    if new.state == "waiting":
+        return now + span(new.letter.delay)
+    return now if new.state == "queued" else None
+
+
+def _letter_row(new: _New, kept: Kept, now: int, straight: Straight) -> tuple[Any, ...]:
     letter = new.letter
-    due = {"queued": now, "waiting": now + span(letter.delay)}.get(new.state)
     return (
         new.number,
         letter.id,
@@ -175,7 +185,8 @@ def _letter_row(new: _New, kept: Kept, now: int) -> tuple[Any, ...]:
         letter.site,
         new.state,
         letter.next_hop,
-        due,
+        _due(new, now, straight),
+        straight.lease if new.state == "active" else "",
         int(new.state == "held"),
         safe(letter.hold),
         new.answers,

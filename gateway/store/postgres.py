@@ -155,6 +155,15 @@ class PostgresStore(CommonStore):
 
     # --- leases ---
 
+    async def _lease_by(
+        self, work: Callable[[Transaction], T], lease: str, unheard: Callable[[], None]
+    ) -> T:
+        try:
+            return await self._in_time(self._writer.do(work, unheard))
+        except BaseException:
+            self._doubtful.append(lease)
+            raise
+
     async def claim(
         self, now: datetime, limit: int, *, but_not: frozenset[str] = frozenset()
     ) -> Sequence[Job]:

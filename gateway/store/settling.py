@@ -37,11 +37,14 @@ class _Recipient:
 
 
 def settle(tx: Transaction, job: Job, settlement: Settlement, now: int) -> bool:
-    """Write the outcomes of one attempt; False, and nothing changed, if the lease was lost."""
+    """Write the outcomes of one attempt, nothing if the lease was lost; tells whether other
+    letters became due by it."""
     outcomes = settlement.outcomes
     delivered = len(outcomes) == 1 and outcomes[0].result == "relayed"
     if delivered and job.recipients == (outcomes[0].recipient,) and not settlement.notices:
-        return _deliver(tx, job, outcomes[0], now) or _settle(tx, job, settlement, now)
+        more = _deliver(tx, job, outcomes[0], now)
+        if more is not None:
+            return more
     return _settle(tx, job, settlement, now)
 
 
@@ -55,12 +58,12 @@ _DELIVERED = (
 )
 
 
-def _deliver(tx: Transaction, job: Job, outcome: Outcome, now: int) -> bool:
-    """The common case: the only recipient was delivered to. False, and nothing changed, if it is
-    not the only one, or the lease was lost."""
+def _deliver(tx: Transaction, job: Job, outcome: Outcome, now: int) -> bool | None:
+    """The common case: the only recipient was delivered to; tells whether other letters became due.
+    None, and nothing changed, if it is not the only one, or the lease was lost."""
     row = tx.db.execute(_DELIVERED, (job.letter_id, job.lease, job.letter_id)).fetchone()
     if row is None:
-        return False
+        return None
     number, answers, one_to_one, waited_for = row
     tx.db.execute(
         "UPDATE recipients SET state = 'relayed', attempts = attempts + 1, at = ?, code = ?, "
@@ -70,7 +73,7 @@ def _deliver(tx: Transaction, job: Job, outcome: Outcome, now: int) -> bool:
     change(tx.counts, answers, bool(one_to_one), ("active",), ("relayed",))
     if waited_for:
         wake_waiting(tx, job.letter_id, now)
-    return True
+    return bool(waited_for)
 
 
 def _settle(tx: Transaction, job: Job, settlement: Settlement, now: int) -> bool:
@@ -99,14 +102,16 @@ def _settle(tx: Transaction, job: Job, settlement: Settlement, now: int) -> bool
     )
     _write_recipients(tx, leased, recipients, now)
     _tell(tx, job, settlement, now)
+    more = bool(settlement.notices)
     if job.kind == "letter" and leased.waited_for:
         if any(outcome.result == "relayed" for outcome in settlement.outcomes):
             wake_waiting(tx, job.letter_id, now)
+            more = True
         elif state not in OWED:
             end_waiting(tx, job.letter_id, job.queue_id, now)
     if settlement.notices:
         _keep_notices(tx, job, settlement, leased, now)
-    return True
+    return more
 
 
 def give_back(tx: Transaction, letter_id: str, lease: str, now: int) -> None:
@@ -120,6 +125,12 @@ def give_back(tx: Transaction, letter_id: str, lease: str, now: int) -> None:
         number, wish, why = row
         set_states(tx, number, OWED, "held" if wish == "hold" else "dropped", now, why)
         end_waiting(tx, letter_id, letter_id.partition(".")[0], now)
+
+
+def give_back_jobs(jobs: Sequence[Job], now: int | None, tx: Transaction) -> None:
+    """The same for several; due then, or as soon as they were accepted."""
+    for job in jobs:
+        give_back(tx, job.letter_id, job.lease, micros(job.accepted) if now is None else now)
 
 
 def give_back_all(tx: Transaction, leases: Sequence[str], now: int) -> None:

@@ -18,6 +18,7 @@ from gateway.store.keeping import (
 )
 from gateway.store.notes import note
 from gateway.store.sql import Transaction
+from gateway.store.straight import NOT_STRAIGHT, Straight
 
 
 def keep(
@@ -27,8 +28,9 @@ def keep(
     plan: Plan,
     limits: Limits,
     accepted: int,
+    straight: Straight = NOT_STRAIGHT,
 ) -> frozenset[str]:
-    """Everything `Store.keep` promises; gives the acknowledgements left out.
+    """Everything `Store.keep_leased` promises but the jobs; gives the acknowledgements left out.
 
     `accepted`: the recipients that the letters answer for, by `check_answers`.
     """
@@ -42,7 +44,9 @@ def keep(
     tx.counts["accepted"] += accepted
     if plan.dmarc is not None:
         reports.record(tx, plan.dmarc, kept.time)
-    return _keep_rest(tx, kept, arrival.queue_id, letters, plan, kept.time, limits)
+    return _keep_rest(
+        tx, kept, arrival.queue_id, letters, plan, kept.time, limits, straight=straight
+    )
 
 
 def release(
@@ -92,12 +96,13 @@ def _keep_rest(
     limits: Limits,
     *,
     once: bool = False,
+    straight: Straight = NOT_STRAIGHT,
 ) -> frozenset[str]:
     """Letters and memories of a message whose row stands; gives the letters left out."""
     conversation = people.remember(tx, plan.remember, queue_id, now)
     left_out = _left_out(tx, queue_id, letters, plan, conversation, now, limits)
     staying = [letter for letter in letters if letter.id not in left_out]
-    insert_letters(tx, kept, queue_id, staying, now, once=once)
+    insert_letters(tx, kept, queue_id, staying, now, once=once, straight=straight)
     people.record_own(tx, queue_id, staying, conversation, now)
     for memory in plan.remember:
         if memory.call is not None:

@@ -79,6 +79,8 @@ class Session(Protocol):
 class _Task:
     work: Callable[[Transaction], Any]
     future: asyncio.Future[Any]
+    unheard: Callable[[], None] | None = None
+    """Called in the loop when it was done, but its caller was cancelled meanwhile."""
     result: Any = None
     error: BaseException | None = None
 
@@ -103,23 +105,28 @@ class Writer:
         for thread in self._threads:
             thread.start()
 
-    async def do(self, work: Callable[[Transaction], T]) -> T:
+    async def do(
+        self, work: Callable[[Transaction], T], unheard: Callable[[], None] | None = None
+    ) -> T:
         """Run `work` in a transaction. It may run twice, so it must only touch the database.
 
-        Work whose caller is cancelled before it began is left undone.
+        Work whose caller is cancelled before it began is left undone; later it is done all the
+        same, and then `unheard` is called.
         """
-        return await self.put(work)
+        return await self.put(work, unheard)
 
     async def surely(self, work: Callable[[Transaction], T]) -> T:
         """The same, done even if the caller is cancelled meanwhile."""
         return await asyncio.shield(self.put(work))
 
-    def put(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
+    def put(
+        self, work: Callable[[Transaction], T], unheard: Callable[[], None] | None = None
+    ) -> asyncio.Future[T]:
         """Hand `work` in; whoever cancels the future before it began leaves it undone."""
         if self._closed:
             raise StoreError("the store is closed")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._tasks.put(_Task(work, future))
+        self._tasks.put(_Task(work, future, unheard))
         return future
 
     async def close(self) -> None:
@@ -240,6 +247,8 @@ def _fail(session: Session, group: list[_Task], error: BaseException) -> None:
 def _resolve(group: list[_Task]) -> None:
     for task in group:
         if task.future.done():
+            if task.unheard is not None and task.error is None:
+                task.unheard()
             continue
         if task.error is not None:
             task.future.set_exception(task.error)

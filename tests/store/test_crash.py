@@ -35,15 +35,21 @@ async def send(store, sender, round_):
         id_ = f"R{round_}S{sender}N{number}"
         arrival = Arrival(id_, NOW, Session("192.0.2.1"), Envelope("", (TO,)), content(id_))
         letter = Letter(id_ + ".1", "letter", "shop", "mailbox", "", (TO,), origin=(TO,))
-        await store.keep(arrival, [letter], Plan(Action.DELIVER))
+        straight = {letter.id} if number % 2 else ()  # every other one is leased as it is kept
+        receipt = await store.keep_leased(arrival, [letter], Plan(Action.DELIVER), straight)
         print("kept", id_, flush=True)
+        if number % 4 == 1:  # and of those every other one is delivered at once
+            await deliver(store, *receipt.jobs)
+
+async def deliver(store, *jobs):
+    for job in jobs:
+        outcome = Outcome(TO, "relayed", Reply(250, "2.0.0", "Ok"))
+        await store.settle(job, Settlement((outcome,), None), NOW)
+        print("relayed", job.queue_id, flush=True)
 
 async def relay(store):
     while True:
-        for job in await store.claim(NOW, 10):
-            outcome = Outcome(TO, "relayed", Reply(250, "2.0.0", "Ok"))
-            await store.settle(job, Settlement((outcome,), None), NOW)
-            print("relayed", job.queue_id, flush=True)
+        await deliver(store, *await store.claim(NOW, 10))
         await asyncio.sleep(0)
 
 async def main():
@@ -84,6 +90,22 @@ async def test_killed_at_any_moment(tmp_path: Path, mail: SimpleNamespace) -> No
         assert balance.accepted == len(entries) >= len(kept)
         assert balance.delivered == sum(entry.state == "relayed" for entry in entries)
         await store.close()
+    await check_that_the_next_life_has_them(path, mail.NOW)
+
+
+async def check_that_the_next_life_has_them(path: Path, now: Any) -> None:
+    """Whatever was leased to the dead, claimed or as it was kept, is due at once."""
+    store = await SqliteStore.open(path)
+    entries = await store.entries(limit=100_000)
+    states = {entry.letter_id: entry.state for entry in entries}
+    owed = {id_ for id_, state in states.items() if state != "relayed"}
+    assert "active" in states.values()
+    await store.reclaim()
+    claimed = set()
+    while jobs := await store.claim(now, 1000):
+        claimed |= {job.letter_id for job in jobs}
+    assert claimed == owed
+    await store.close()
 
 
 async def check(store: Any, id_: str, *, relayed: bool) -> None:

@@ -64,6 +64,21 @@ class Bench:
         self, hop: str, *recipients: str, content: bytes = LETTER, **changes: Any
     ) -> str:
         """Keep a letter for a next hop; gives its id."""
+        arrival, letters = self.letters(hop, *recipients, content=content, **changes)
+        await self.store.keep(arrival, letters, Plan(Action.DELIVER))
+        return letters[0].id
+
+    async def hand(self, relay: Relay, hop: str, *recipients: str, **changes: Any) -> bool:
+        """Keep a letter as the intake does; tells whether it went straight to its lane."""
+        arrival, letters = self.letters(hop, *recipients, **changes)
+        straight = relay.offer(letters, arrival.time)
+        receipt = await self.store.keep_leased(arrival, letters, Plan(Action.DELIVER), straight)
+        relay.kept(letters, receipt.jobs)
+        return bool(receipt.jobs)
+
+    def letters(
+        self, hop: str, *recipients: str, content: bytes = LETTER, **changes: Any
+    ) -> tuple[Arrival, list[Letter]]:
         self.count += 1
         queue_id = f"q{self.count}"
         recipients = recipients or ("support@shop.example",)
@@ -80,9 +95,7 @@ class Bench:
             "recipients": recipients,
             "origin": recipients,
         }
-        letters = [Letter(**(values | changes)), *also]
-        await self.store.keep(arrival, letters, Plan(Action.DELIVER))
-        return f"{queue_id}.1"
+        return arrival, [Letter(**(values | changes)), *also]
 
     async def keep_own(self, hop: str, kind: str, recipient: str = "x@customer.example") -> str:
         """Keep a held letter and mail of our own about it; gives the id of the latter."""

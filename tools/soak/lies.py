@@ -16,6 +16,7 @@ import gateway.app
 from gateway.edge.pulse import Pulse
 from gateway.edge.smtp_session import Session
 from gateway.pipeline import Pipeline
+from gateway.store import Receipt
 from gateway.store.sqlite import SqliteStore
 
 _background: set[asyncio.Task[Any]] = set()
@@ -23,19 +24,19 @@ _background: set[asyncio.Task[Any]] = set()
 
 def promise_early() -> None:
     """250 before the message is on disk."""
-    keep = SqliteStore.keep
+    keep = SqliteStore.keep_leased
 
-    async def hasty(self: SqliteStore, *arguments: Any) -> frozenset[str]:
+    async def hasty(self: SqliteStore, *arguments: Any) -> Receipt:
         async def later() -> None:
             await asyncio.sleep(0.05)
-            await keep(self, *arguments)
+            await keep(self, *arguments[:3], ())
 
         task = asyncio.create_task(later())
         _background.add(task)
         task.add_done_callback(_background.discard)
-        return frozenset()
+        return Receipt()
 
-    SqliteStore.keep = hasty  # type: ignore[method-assign]
+    SqliteStore.keep_leased = hasty  # type: ignore[method-assign]
 
 
 def _twice(kind: str) -> None:

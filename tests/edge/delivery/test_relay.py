@@ -659,11 +659,11 @@ class Stumbling(SqliteStore):
 
     failures = 0
 
-    async def settle(self, job: Job, settlement: Settlement, now: datetime) -> None:
+    async def settle(self, job: Job, settlement: Settlement, now: datetime) -> bool:
         if self.failures:
             self.failures -= 1
             raise StoreError("locked")
-        await super().settle(job, settlement, now)
+        return await super().settle(job, settlement, now)
 
     async def claim(self, *args: Any, **options: Any) -> Any:
         if self.failures:
