@@ -11,7 +11,7 @@ from gateway.delivery import Attempt, Policy, after, is_late, is_warning
 from gateway.edge.limiter import AlertLimiter, NoticeLimiter, WarningLimiter
 from gateway.edge.transport import Sent
 from gateway.journal import Journal
-from gateway.store import Job, Outcome, Settlement, Store, StoreError
+from gateway.store import Job, Outcome, Settlement, Store, StoreError, UnfitError
 
 WAITS = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Seconds between attempts at writing down an outcome; the last one repeats."""
@@ -115,10 +115,13 @@ class Book:
                 return await self._store.settle(job, settlement, now)
             except StoreError as error:
                 self._journal.trouble("store", error, job.letter_id)
+                if isinstance(error, UnfitError) and settlement.notices:
+                    settlement = replace(settlement, notices=())  # they must not cost the outcome
+                    continue
                 if not self.patient:
                     return None
                 await asyncio.sleep(next(waits, WAITS[-1]))
-            except Exception as error:  # a notice the store cannot keep must not cost the outcome
+            except Exception as error:
                 self._journal.trouble("store", error, job.letter_id)
                 if not settlement.notices:
                     return None

@@ -26,6 +26,10 @@ class StoreError(Exception):
     """The store cannot keep or tell anything now: answer 451 and let the client try again."""
 
 
+class UnfitError(StoreError):
+    """The store will not take this, however often it is asked."""
+
+
 class UnreachableError(StoreError):
     """The store is away, and will be back: starting again later will help."""
 

@@ -15,7 +15,14 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
-from gateway.store import NoSpaceError, StoreError, UnreachableError, counts, reports
+from gateway.store import (
+    NoSpaceError,
+    StoreError,
+    UnfitError,
+    UnreachableError,
+    counts,
+    reports,
+)
 from gateway.store.postgres_door import Doorkeeper, first_line
 from gateway.store.postgres_text import statement
 from gateway.store.sql import Sums, Transaction
@@ -225,6 +232,8 @@ class PostgresSession:
             kind = NoSpaceError
         elif self.is_lost(error):
             kind = UnreachableError
+        elif isinstance(error, psycopg.IntegrityError | psycopg.DataError):
+            kind = UnfitError
         return kind(f"PostgreSQL: {first_line(error)}")  # without the cause: it names values
 
     def may_repeat(self, error: BaseException) -> bool:

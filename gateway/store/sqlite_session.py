@@ -6,7 +6,7 @@ import sqlite3
 import time
 from contextlib import suppress
 
-from gateway.store import NoSpaceError, StoreError, counts, reports
+from gateway.store import NoSpaceError, StoreError, UnfitError, counts, reports
 from gateway.store.sql import Sums, Transaction
 
 
@@ -78,6 +78,8 @@ class SqliteSession:
         if not isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError):
             return error
         kind = NoSpaceError if _code(error) == sqlite3.SQLITE_FULL else StoreError
+        if isinstance(error, sqlite3.IntegrityError | sqlite3.DataError):
+            kind = UnfitError
         mapped = kind(f"SQLite: {error}")
         mapped.__cause__ = error
         return mapped

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -713,6 +714,27 @@ async def test_a_notice_that_breaks_costs_no_outcome(bench, hops):
     assert (await bench.entry(letter)).state == "held"
     await relay.drain(1)
     await task
+
+
+async def test_a_notice_that_the_store_never_takes_costs_no_outcome(bench, hops, tmp_path):
+    """To wait until it does would hold the letter's lease for ever."""
+    hop = await hops.start(on_data=answering("550 5.0.0 no"))
+    bench.add_hop("mailbox", hop.address)
+    bench.add_hop("office", hop.address)
+    bench.administrator = "admin@inside.example"
+    await bench.store.close()
+    bench.store = await SqliteStore.open(tmp_path / "strict.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "strict.db")) as db:
+        db.execute(
+            "CREATE TRIGGER no BEFORE INSERT ON letters WHEN NEW.kind = 'notice' "
+            "BEGIN SELECT RAISE(ABORT, 'no notices'); END"
+        )
+        db.commit()
+    letter = await bench.keep("mailbox")
+    async with bench.running():
+        await bench.until("delivery")
+    assert bench.told_of("trouble", where="store", error="UnfitError")
+    assert (await bench.entry(letter)).state == "held"
 
 
 # --- leases, stops and crashes -----------------------------------------------------------------
