@@ -58,7 +58,7 @@ class Spool:
         path = self.path(queue_id)
         if not path.parent.is_dir():
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         unfinished = path.with_name(f"{queue_id}.{secrets.token_hex(4)}")
         with open(unfinished, "wb", opener=_private) as file:
             file.writelines(
@@ -67,7 +67,7 @@ class Spool:
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
     def map(self, queue_id: str) -> Octets:
         """The content, paged in as it is read. Raises OSError or ValueError if it is not there."""
@@ -92,7 +92,7 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

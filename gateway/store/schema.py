@@ -11,9 +11,12 @@ from importlib.resources import files
 from pathlib import Path
 
 from gateway.store import StoreError
+from gateway.store.bodies import sync_folder
 
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for another process's transaction before 451."""
+MIGRATION_TIMEOUT = 1800.0
+"""Seconds to wait for another process that is at the same: it copies the whole file first."""
 
 _SETTINGS = (
     "PRAGMA page_size = 8192",  # of a new file: a letter of 6 KB fits in a page
@@ -44,10 +47,10 @@ def connect(path: Path | str) -> sqlite3.Connection:
     return db
 
 
-def _set(db: sqlite3.Connection, setting: str) -> None:
+def _set(db: sqlite3.Connection, setting: str, patience: float = BUSY_TIMEOUT) -> None:
     """SQLite does not wait for others by itself while the kind of journal is changed, so that one
     of several processes that open a new file together would be told it is locked."""
-    end = time.monotonic() + BUSY_TIMEOUT
+    end = time.monotonic() + patience
     while True:
         try:
             db.execute(setting)
@@ -89,22 +92,20 @@ def migrate(
 ) -> Path | None:
     """Bring the schema up to date; an existing file is copied first. Gives the copy, if any.
 
-    Several processes may start at once: the first takes the lock, the others find it done.
+    Several processes may start at once: the first takes the lock, the others find it done. The copy
+    is made under the lock, so that it is the file as it was, with all mail that was ever answered.
     Raises StoreError for a file that a later version has written.
     """
     steps = migrations() if steps is None else steps
-    version = _version(db)
-    if version > len(steps):
-        raise too_new(version, len(steps))
-    if version == len(steps):
+    if _known_version(db, steps) == len(steps):
         return None
     copy = None
-    if version and path is not None:
-        copy = path.with_name(f"{path.name}.v{version}.backup")
-        _back_up(db, copy)
-    db.execute("BEGIN IMMEDIATE")
+    _set(db, "BEGIN IMMEDIATE", MIGRATION_TIMEOUT)
     try:
-        version = _version(db)
+        version = _known_version(db, steps)
+        if 0 < version < len(steps) and path is not None:
+            copy = path.with_name(f"{path.name}.v{version}.backup")
+            _back_up(path, copy)
         for number in range(version, len(steps)):
             for statement in statements(steps[number]):
                 db.execute(statement)
@@ -125,8 +126,11 @@ def too_new(version: int, known: int) -> StoreError:
     )
 
 
-def _version(db: sqlite3.Connection) -> int:
-    return int(db.execute("PRAGMA user_version").fetchone()[0])
+def _known_version(db: sqlite3.Connection, steps: Sequence[str]) -> int:
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(steps):
+        raise too_new(version, len(steps))
+    return version
 
 
 def statements(script: str) -> list[str]:
@@ -141,11 +145,27 @@ def statements(script: str) -> list[str]:
     return found
 
 
-def _back_up(db: sqlite3.Connection, copy: Path) -> None:
-    """Copy the whole file, synced, under its final name only when complete."""
-    unfinished = copy.with_name(f"{copy.name}.{os.getpid()}")
-    with closing(sqlite3.connect(unfinished)) as target:
-        db.backup(target)
-    with unfinished.open("rb") as file:
-        os.fsync(file.fileno())
-    unfinished.replace(copy)
+def _back_up(path: Path, copy: Path) -> None:
+    """Copy the whole file, synced, under its final name only when complete.
+
+    By a connection of its own: the one that writes may not be copied from. Nobody else is at it,
+    for we have the lock; what lies there was left by somebody who was stopped.
+    """
+    unfinished = copy.with_name(f"{copy.name}.unfinished")
+    left = (unfinished, unfinished.with_name(f"{unfinished.name}-journal"))
+    _remove(left)
+    try:
+        unfinished.touch(mode=0o600)
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(unfinished)) as to:
+            source.backup(to)
+        with unfinished.open("rb") as file:
+            os.fsync(file.fileno())
+        unfinished.replace(copy)
+        sync_folder(copy.parent)
+    finally:
+        _remove(left)  # a full disk needs the room
+
+
+def _remove(paths: Sequence[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)

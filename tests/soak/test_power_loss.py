@@ -37,7 +37,7 @@ LIES = {
     " [each.replace('FULL', 'NORMAL') for each in schema._SETTINGS]",
     "bodies are not synced": "import os; os.fsync = lambda file: None",
     "folders are not synced": "from gateway.store import bodies;"
-    " bodies._sync_folder = lambda folder: None",
+    " bodies.sync_folder = lambda folder: None",
 }
 """What the test must find out, by the words that bring it about."""
 SIZES = (1, 2000, 70_000, 300, 1_300_000, 5, 900, 66_000, 40, 12_000)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -68,6 +69,92 @@ def test_a_step_that_fails_changes_nothing(db: sqlite3.Connection, path: Path) -
     assert tables(db) == before
     assert db.execute("PRAGMA user_version").fetchone() == (len(steps),)
     assert not db.in_transaction
+
+
+def test_the_copy_is_the_file_as_it_was_when_the_lock_was_had(
+    db: sqlite3.Connection, path: Path
+) -> None:
+    """Mail answered 250 just before, by a gateway that still runs, is in the copy too."""
+    steps = schema.migrations()
+    schema.migrate(db, path, steps)
+
+    def late(statement: str) -> None:
+        if statement.startswith("BEGIN"):
+            with closing(sqlite3.connect(path)) as other, other:
+                other.execute("INSERT INTO properties (name, value) VALUES ('late', x'01')")
+
+    db.set_trace_callback(late)
+    copy = schema.migrate(db, path, [*steps, EXTRA])
+    assert copy is not None
+    assert copy.stat().st_mode & 0o077 == 0
+    with closing(sqlite3.connect(copy)) as old:
+        assert old.execute("SELECT name FROM properties").fetchone() == ("late",)
+        assert old.execute("PRAGMA user_version").fetchone() == (len(steps),)
+
+
+def test_who_comes_second_does_not_copy_what_the_first_has_changed(
+    db: sqlite3.Connection, path: Path
+) -> None:
+    steps = schema.migrations()
+    schema.migrate(db, path, steps)
+    statements, copies = list[str](), list[Path | None]()
+
+    def overtake(statement: str) -> None:
+        """Between the second one's look at the version and what it does about it."""
+        statements.append(statement)
+        if len(statements) == 2 or (statement.startswith("BEGIN") and not copies):
+            with closing(schema.connect(path)) as other:
+                copies.append(schema.migrate(other, path, [*steps, EXTRA]))
+
+    db.set_trace_callback(overtake)
+    assert schema.migrate(db, path, [*steps, EXTRA]) is None
+    assert len(copies) == 1
+    assert copies[0] is not None
+    with closing(sqlite3.connect(copies[0])) as old:
+        assert old.execute("PRAGMA user_version").fetchone() == (len(steps),)
+
+
+def test_what_a_stopped_copy_left_is_in_nobodys_way(db: sqlite3.Connection, path: Path) -> None:
+    steps = schema.migrations()
+    schema.migrate(db, path, steps)
+    left = path.with_name(f"{path.name}.v{len(steps)}.backup.unfinished")
+    left.write_bytes(b"half of a page" * 1000)
+    copy = schema.migrate(db, path, [*steps, EXTRA])
+    assert copy is not None
+    assert [*path.parent.glob("*.backup*")] == [copy]
+
+
+def test_a_copy_that_finds_no_room_leaves_nothing(db: sqlite3.Connection, path: Path) -> None:
+    """A process that may write no file as large as the copy: as with a full disk."""
+    steps = schema.migrations()
+    schema.migrate(db, path, steps)
+    before = sorted(path.parent.iterdir())
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
+    try:
+        with pytest.raises((sqlite3.Error, OSError)):
+            schema.migrate(db, path, [*steps, EXTRA])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert sorted(path.parent.iterdir()) == before
+    assert db.execute("PRAGMA user_version").fetchone() == (len(steps),)
+    assert not db.in_transaction
+
+
+def test_who_comes_second_waits_for_as_long_as_the_copy_takes(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that gave up would end its gateway: it cannot begin, and none serves yet."""
+    with closing(schema.connect(path)) as first:
+        schema.migrate(first, path, schema.migrations()[:1])
+        monkeypatch.setattr(schema, "BUSY_TIMEOUT", 0.05)
+        with closing(schema.connect(path)) as second:
+            first.execute("BEGIN IMMEDIATE")
+            release = threading.Timer(0.4, lambda: first.execute("COMMIT"))
+            release.start()
+            schema.migrate(second, path)
+            release.join()
+            assert second.execute("PRAGMA user_version").fetchone() == (len(schema.migrations()),)
 
 
 def test_a_file_of_a_later_program(db: sqlite3.Connection, path: Path) -> None:
