@@ -23,7 +23,7 @@ from gateway.store.bodies import Spool
 from gateway.store.common import CommonStore, Rules
 from gateway.store.owner import is_alive
 from gateway.store.sql import Transaction, micros
-from gateway.store.sqlite_session import SqliteSession
+from gateway.store.sqlite_session import Named, SqliteSession
 from gateway.store.writer import Writer
 
 MEMORY = Path(":memory:")
@@ -75,7 +75,9 @@ class SqliteStore(CommonStore):
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"the store cannot be opened: {error}") from error
         patience = schema.BUSY_TIMEOUT
-        writer = Writer([SqliteSession(db, writes=True, patience=patience)], name="store-writer")
+        named = None if path == MEMORY else Named(path)
+        writes = SqliteSession(db, writes=True, patience=patience, named=named)
+        writer = Writer([writes], name="store-writer")
         reader = writer
         if readable is not None:
             session = SqliteSession(readable, writes=False, patience=patience)

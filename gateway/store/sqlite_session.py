@@ -5,17 +5,56 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from gateway.store import NoSpaceError, StoreError, UnfitError, counts, reports
 from gateway.store.sql import Sums, Transaction
 
 
+class FileGoneError(StoreError):
+    """What was written is in a file that nobody will find: it must not be promised."""
+
+
+class Named:
+    """The file and its log under their names, as whoever opens the store next will find them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._log = path, Path(f"{path.resolve()}-wal")
+        self._ours = self._found()
+
+    def _found(self) -> tuple[tuple[int, int] | None, ...]:
+        return _identity(self._path), _identity(self._log)
+
+    def is_ours(self) -> bool:
+        return self._found() == self._ours
+
+    def may_be_saved(self) -> bool:
+        """Whether only the log has lost its name, and nobody has begun another since."""
+        return self._found() == (self._ours[0], None)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 class SqliteSession:
     """See `writer.Session`. Without `writes` each group is a read transaction."""
 
-    def __init__(self, db: sqlite3.Connection, *, writes: bool, patience: float = 5.0) -> None:
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        *,
+        writes: bool,
+        patience: float = 5.0,
+        named: Named | None = None,
+    ) -> None:
         """`patience`: seconds to wait for another process's transaction."""
         self._db = db
+        self._named = named
         self._begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
         self._writes = writes
         self._patience = patience
@@ -64,6 +103,23 @@ class SqliteSession:
             counts.write(self._db, sums.counts)
             reports.write(self._db, sums.dmarc)
         self._db.execute("COMMIT")
+        if self._named and not self._named.is_ours():
+            self._give_up(self._named)
+
+    def _give_up(self, named: Named) -> None:
+        """The file or its log was moved, replaced or removed: SQLite goes on writing to what has no
+        name any more, and all of it is gone when we end (sqlite.org/howtocorrupt.html, 2.4).
+
+        Nothing is promised from now on. What was promised before is brought from a removed log into
+        the file, if the log was all that went.
+        """
+        if named.may_be_saved():
+            with suppress(sqlite3.Error):
+                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        raise FileGoneError(
+            "its file was moved, replaced or removed while it is open: "
+            "put it in its place and start the gateway again"
+        )
 
     def roll_back(self) -> None:
         with suppress(sqlite3.Error):  # the next BEGIN tells
@@ -88,7 +144,7 @@ class SqliteSession:
         return False  # one writer at a time: nobody gets into another's way
 
     def is_lost(self, error: BaseException) -> bool:
-        return False
+        return isinstance(error, FileGoneError)
 
     def close(self) -> None:
         self._db.close()
