@@ -221,7 +221,7 @@ class Gateway:
             await asyncio.sleep(BEAT)
             try:
                 ended = await self.store.beat(self._node, clock.now())
-            except StoreError as error:
+            except Exception as error:  # whoever beats no more is taken for dead
                 self._journal.trouble("heart beat", error)
                 continue
             if ended:
@@ -235,7 +235,7 @@ class Gateway:
             try:
                 for note in await self.store.alerts():
                     self._journal.alert(note.event, id=note.who, text=note.text)
-            except StoreError as error:
+            except Exception as error:  # the next look may go well
                 self._journal.trouble("store", error)
 
     async def _report(self) -> None:
@@ -272,7 +272,7 @@ class Gateway:
             await asyncio.sleep(CLEAN_EVERY)
             try:
                 await self.store.clean(clock.now(), quarantine=self._settings.quarantine.expire)
-            except StoreError as error:
+            except Exception as error:  # a file that cannot be removed ends no clean-up but this
                 self._journal.trouble("clean-up", error)
 
     async def drain(self, seconds: float = 30.0) -> None:

@@ -113,7 +113,14 @@ class Writer:
         Work whose caller is cancelled before it began is left undone; later it is done all the
         same, and then `unheard` is called.
         """
-        return await self.put(work, unheard)
+        future = self.put(work, unheard)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            # Between the answer and its being heard there is a turn of the loop.
+            if unheard is not None and not future.cancelled() and not future.exception():
+                unheard()
+            raise
 
     async def surely(self, work: Callable[[Transaction], T]) -> T:
         """The same, done even if the caller is cancelled meanwhile."""

@@ -8,6 +8,7 @@ import smtplib
 import pytest
 from support.running import ANGRY, SHOP, header, settings_of, until
 
+from gateway import app
 from gateway.release import release
 from gateway.resolver import DnsError
 from gateway.store import StoreError
@@ -277,6 +278,26 @@ async def test_reload_tells_the_store_of_sites_limits_and_budgets(run):
     assert terms.sites["added.example"] == "shop"
     assert terms.budgets["shop"] == 3600 * 10**6
     assert terms.per_author == 7 * 60 * 10**6
+
+
+@pytest.mark.parametrize("work", ["beat", "alerts", "clean"])
+async def test_upkeep_that_breaks_once_is_done_again(run, monkeypatch, work):
+    """Whoever beats no more is taken for dead; what is not cleaned fills the disk."""
+    for name in ("BEAT", "ALERTS_EVERY", "CLEAN_EVERY"):
+        monkeypatch.setattr(app, name, 0.01)
+    async with run(filters=PLAIN) as running:
+        done = getattr(running.gateway.store, work)
+        broken, again = [OSError("is a directory")], asyncio.Event()
+
+        async def breaks_once(*arguments, **more):
+            if broken:
+                raise broken.pop()
+            again.set()
+            return await done(*arguments, **more)
+
+        monkeypatch.setattr(running.gateway.store, work, breaks_once)
+        await asyncio.wait_for(again.wait(), 10)
+    assert any(name == "trouble" and facts["error"] == "OSError" for name, facts in running.events)
 
 
 async def test_hidden_events_hold_no_words_of_the_letter(run, letter):

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.store import NoSpaceError, StoreError, schema
+from gateway.store import writer as writer_module
 from gateway.store.sql import Transaction
 from gateway.store.sqlite import SqliteStore
 from gateway.store.sqlite_session import SqliteSession
@@ -217,3 +218,23 @@ async def test_work_that_ends_in_a_stop_iteration_leaves_nobody_waiting(writer: 
     assert (before, after) == ("before", "after")
     assert isinstance(broken, RuntimeError)
     assert isinstance(broken.__cause__, StopIteration)
+
+
+async def test_an_answer_whose_caller_is_cancelled_before_it_hears_it_is_unheard(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the work leased would else be with nobody until its lease runs out."""
+    resolve = writer_module._resolve
+    unheard = list[str]()
+    asking = asyncio.create_task(writer.do(insert("leased"), lambda: unheard.append("leased")))
+
+    def answered(group: list[Any]) -> None:
+        resolve(group)
+        asking.cancel()
+
+    monkeypatch.setattr(writer_module, "_resolve", answered)
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert unheard == ["leased"]
+    monkeypatch.undo()
+    assert "leased" in await writer.do(names)
