@@ -70,6 +70,8 @@ class PostgresStore(CommonStore):
         self._watch = nodes.Watch(self._owner)
         self._doubtful: list[str] = []
         """Leases that may have been taken although we were told nothing of it."""
+        self._unreturned: list[tuple[str, str]] = []
+        """Letters we have and nobody works on, by id and lease: given back as soon as we can."""
 
     @classmethod
     async def open(
@@ -169,9 +171,12 @@ class PostgresStore(CommonStore):
     ) -> Sequence[Job]:
         """As `Store.claim`; large contents are fetched when the leases are on disk."""
         doubtful, lease = tuple(self._doubtful), claiming.new_lease(self._owner)
+        unreturned = tuple(self._unreturned)
 
         def work(tx: Transaction) -> claiming.Claimed:
             settling.give_back_all(tx, doubtful, micros(now))
+            for letter_id, held in unreturned:
+                settling.give_back(tx, letter_id, held, micros(now))
             return claiming.claim(
                 tx,
                 micros(now),
@@ -189,20 +194,34 @@ class PostgresStore(CommonStore):
             self._doubtful.append(lease)
             raise
         self._doubtful = [one for one in self._doubtful if one not in doubtful]
+        self._unreturned = [one for one in self._unreturned if one not in unreturned]
         return [found for job in jobs if (found := await self._with_content(job, now))]
 
     async def _with_content(self, job: Job, now: datetime) -> Job | None:
         """The job as it can be delivered; None if its content is lost or not to be had now."""
-        if job.content or not await self._read(partial(pieces.is_spooled, job)):
+        if job.content:
             return job
         try:
+            if not await self._read(partial(pieces.is_spooled, job)):
+                return job
             return replace(job, content=await self._fetch(job.queue_id))
         except FileNotFoundError:
-            await self._write(lambda tx: claiming.without_content(tx, job, micros(now)))
-        except (OSError, StoreError):
             with suppress(StoreError):
-                await self.give_back([job], now)
+                await self._write(lambda tx: claiming.without_content(tx, job, micros(now)))
+                return None
+        except (OSError, StoreError):
+            pass
+        with suppress(StoreError):
+            await self.give_back([job], now)
         return None
+
+    async def give_back(self, jobs: Sequence[Job], now: datetime) -> None:
+        """As `Store.give_back`; what cannot be returned now goes with the next claim."""
+        try:
+            await super().give_back(jobs, now)
+        except StoreError:
+            self._unreturned += [(job.letter_id, job.lease) for job in jobs]
+            raise
 
     async def reclaim(self) -> int:
         """Of processes of this machine; those of others are watched by `beat`."""
@@ -227,8 +246,10 @@ def _connect(door: Doorkeeper) -> tuple[psycopg.Connection[Any], int, int]:
     except BaseException as error:
         connection.close()
         if isinstance(error, psycopg.Error):
+            # Lost meanwhile, or another node changes the schema: later it may be had.
+            passing = isinstance(error, psycopg.OperationalError)
             said = error.diag.message_primary or type(error).__name__
-            raise StoreError(f"PostgreSQL: {said}") from None
+            raise (UnreachableError if passing else StoreError)(f"PostgreSQL: {said}") from None
         raise
     return connection, before, now
 

@@ -87,8 +87,14 @@ def first_line(error: psycopg.Error) -> str:
     return said[:300]
 
 
-_PASSING = ("starting up", "shutting down", "recovery", "too many", "remaining connection slots")
-"""Refusals that time mends."""
+_LASTING = (
+    "authentication failed",
+    "does not exist",
+    "pg_hba.conf",
+    "permission denied",
+    "not permitted",
+)
+"""Refusals that time does not mend. In any other word, or language, it may be on its way."""
 
 
 def _reason(error: psycopg.Error) -> StoreError:
@@ -99,6 +105,6 @@ def _reason(error: psycopg.Error) -> StoreError:
         line.strip() for line in str(error).splitlines() if "failed: " in line or "FATAL" in line
     ]
     reasons = "; ".join(dict.fromkeys(line.rpartition("failed: ")[2] for line in lines))[:300]
-    if "FATAL" in reasons and not any(word in reasons for word in _PASSING):
+    if "FATAL" in reasons and any(word in reasons for word in _LASTING):
         return StoreError(f"PostgreSQL refuses us: {reasons}")
     return UnreachableError(f"PostgreSQL cannot be reached: {reasons or 'no answer'}")

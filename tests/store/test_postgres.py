@@ -17,7 +17,15 @@ from support.postgres import PASSWORD, Cluster, cluster
 
 from gateway.plan import DmarcRow
 from gateway.settings import Acknowledgements, Rate
-from gateway.store import Node, NoSpaceError, StoreError, UnreachableError, schema
+from gateway.store import (
+    Node,
+    NoSpaceError,
+    StoreError,
+    UnreachableError,
+    pieces,
+    schema,
+    settling,
+)
 from gateway.store.nodes import PATIENCE
 from gateway.store.postgres import PostgresStore
 from gateway.store.postgres_door import Doorkeeper
@@ -287,6 +295,39 @@ async def _until_it_takes(store: PostgresStore, mail: Any) -> str:
     raise AssertionError
 
 
+async def test_a_server_that_goes_while_a_gateway_starts(
+    own_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_: Any) -> Any:
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr("gateway.store.postgres.migrate", gone)
+    with pytest.raises(UnreachableError):
+        await PostgresStore.open(own_url)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("FATAL:  the database system is not yet accepting connections", UnreachableError),
+        ("FATAL:  das Datenbanksystem startet", UnreachableError),
+        ("FATAL:  sorry, too many clients already", UnreachableError),
+        ('FATAL:  database "mail" does not exist', StoreError),
+        ('FATAL:  password authentication failed for user "gateway"', StoreError),
+    ],
+)
+def test_only_what_lasts_is_a_refusal(
+    said: str, kind: type[StoreError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any, **__: Any) -> Any:
+        raise psycopg.OperationalError(f'connection to server at "db", port 5432 failed: {said}')
+
+    monkeypatch.setattr(psycopg, "connect", refused)
+    with pytest.raises(StoreError) as told:
+        Doorkeeper("postgresql://db/mail").connect()
+    assert type(told.value) is kind
+
+
 async def test_a_server_that_hangs(own_cluster: Cluster, own_url: str, mail: Any) -> None:
     """It takes connections and answers nothing: callers hear in time, and later all is well."""
     store = await PostgresStore.open(own_url, patience=1.0)
@@ -339,6 +380,47 @@ async def test_leases_that_were_taken_in_doubt_are_returned(
         (job,) = await store.claim(mail.NOW, 10)
         assert job.attempts == 0
         assert "lease over" not in [note.event for note in await store.notes("Q1")]
+
+
+@pytest.mark.parametrize("lost_at", ["is_spooled", "get"])
+async def test_a_server_that_goes_while_a_large_content_is_fetched(
+    nodes: Any, mail: Any, monkeypatch: pytest.MonkeyPatch, lost_at: str
+) -> None:
+    """Its letter is leased to a process that lives, and is given back when the server is there."""
+
+    def away(*_: Any) -> Any:
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    async with nodes(1) as (store,):
+        large = mail.arrival("Q1", content=b"x" * 200_000)
+        await store.keep(large, [mail.letter("Q1")], mail.plan())
+        await store.keep(mail.arrival("Q2"), [mail.letter("Q2")], mail.plan())
+        with monkeypatch.context() as broken:
+            broken.setattr(pieces, lost_at, away)
+            broken.setattr(settling, "give_back", away)
+            (job,) = await store.claim(mail.NOW, 10)
+        assert job.queue_id == "Q2", "what the store had told is not forgotten for it"
+        (job,) = await store.claim(mail.NOW, 10)
+        assert (job.queue_id, bytes(job.content)) == ("Q1", b"x" * 200_000)
+        assert "lease over" not in [note.event for note in await store.notes("Q1")]
+
+
+async def test_what_cannot_be_given_back_goes_with_the_next_claim(
+    nodes: Any, mail: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with nodes(1) as (store,):
+        await store.keep(mail.arrival("Q1"), [mail.letter("Q1")], mail.plan())
+        jobs = await store.claim(mail.NOW, 10)
+        with monkeypatch.context() as broken:
+            broken.setattr(store, "_surely", _away)
+            with pytest.raises(UnreachableError):
+                await store.give_back(jobs, mail.NOW)
+        (job,) = await store.claim(mail.NOW, 10)
+        assert job.attempts == 0
+
+
+async def _away(*_: Any) -> Any:
+    raise UnreachableError("no server")
 
 
 async def test_transactions_that_lock_each_other_out_are_repeated(
