@@ -30,8 +30,9 @@ from gateway.problems import Problem
 from gateway.settings import Settings
 from gateway.show import terminal
 from gateway.store import StoreError, UnreachableError
-from gateway.store.opening import state_folder
+from gateway.store.opening import is_shared, state_folder
 
+STORE_STAYS = "store: and state: stay as they were until the gateway is stopped and started again"
 OLD_STAYS = "the configuration from before stays in force; mend what is told, then reload again"
 LATER = 75
 """Exit status of a worker that could not begin now: the supervisor starts it again and again."""
@@ -87,7 +88,16 @@ def reread(served: Served) -> Served:
     settings = usable(loaded, inspect(loaded, now(), serving=True))
     if settings is None:
         return served
+    settings = staying(served.settings, settings)
     return replace(served, settings=settings, digest=files_digest(loaded.files))
+
+
+def staying(begun: Settings, settings: Settings) -> Settings:
+    """New settings with the store file we began with: no worker may write to another one than those
+    beside it, or its mail is found by none of them."""
+    if is_shared(begun) and is_shared(settings):
+        return settings  # the same server, maybe with another password
+    return settings.model_copy(update={"store": begun.store, "state": begun.state})
 
 
 def checked_or_exit(config: str | None) -> tuple[Settings, Sequence[Problem], str]:
@@ -174,7 +184,7 @@ async def serve(begin: Served, watch: Watch, *, workers: int) -> int:
         return HOPELESS
     collector.settle()
     beating = asyncio.create_task(watch.beat(), name="pulse")
-    reloading = asyncio.create_task(_reload_when_asked(served, begin.path, reload, journal))
+    reloading = asyncio.create_task(_reload_when_asked(served, begin, reload, journal))
     await stop.wait()
     reloading.cancel()
     await served.drain(DRAIN)
@@ -184,19 +194,22 @@ async def serve(begin: Served, watch: Watch, *, workers: int) -> int:
 
 
 async def _reload_when_asked(
-    served: Gateway, config: Path, asked: asyncio.Event, journal: Journal
+    served: Gateway, begun: Served, asked: asyncio.Event, journal: Journal
 ) -> None:
     """A configuration with a mistake changes nothing, and the mistake is told."""
     while True:
         await asked.wait()
         asked.clear()
         try:
-            loaded = load(config, os.environ)
+            loaded = load(begun.path, os.environ)
             problems = await asyncio.to_thread(inspect, loaded, now(), serving=True)
             tell(problems, journal)
             settings = usable(loaded, problems)
             if settings is not None:
-                await served.reload(settings, files_digest(loaded.files))
+                stays = staying(begun.settings, settings)
+                if stays != settings:
+                    journal.alert("configuration", problem=STORE_STAYS)
+                await served.reload(stays, files_digest(loaded.files))
                 collector.settle()
                 continue
         except Exception as error:  # whatever it was, the next SIGHUP is heard again

@@ -135,6 +135,26 @@ async def test_a_worker_that_is_started_again_has_the_configuration_of_the_last_
     assert b"\nX-Gateway-Rule: other\n" in letter.read_bytes()
 
 
+async def test_a_reload_leads_no_worker_to_another_store(serve, tmp_path):
+    """One started after it would keep mail where the others, and who looks after them, do not."""
+    async with serve() as served:
+        path = tmp_path / "gateway.yaml"
+        before = path.read_text()
+        path.write_text(before.replace("gateway.db", "other.db"))
+        assert path.read_text() != before
+        served.process.send_signal(signal.SIGHUP)
+        await served.wait_for("reloaded")
+        assert "until the gateway is stopped" in str(served.events("alert"))
+        (pid,) = [int(event["process"]) for event in served.events("started")]
+        os.kill(pid, signal.SIGKILL)
+        await served.wait_for("started", 2)
+        assert send_many(served.events("listening")[-1]["address"].split(":"), [1]) == [1]
+        assert await served.stop() == 0
+    assert not (tmp_path / "other.db").exists()
+    path.write_text(before)
+    assert prove(path)["accepted"] == 1
+
+
 async def test_two_workers_share_the_port_and_one_may_die(serve, tmp_path):
     async with serve(more="workers: 2\n", port=free_port()) as served:
         assert len(await served.wait_for("started", 2)) == 2
