@@ -44,7 +44,7 @@ def refusal(text: str, language: str) -> str:
     `text` is the subject, a line feed, and the customer's own new words. A language that is not
     known is read by all grammars.
     """
-    said = sentences(text)
+    said = pieces(text)
     for name in (language,) if language in tables() else tables():
         found = _found(said, grammar(name))
         if found:
@@ -53,30 +53,34 @@ def refusal(text: str, language: str) -> str:
 
 
 def _found(said: list[str], known: Grammar) -> str:
-    for sentence in said:
-        if not known.about.search(sentence):
-            continue
+    for piece in said:
+        if not known.about.search(piece):
+            continue  # most sentences are not even made plain
+        sentence = bare(piece)
         match = known.insists.search(sentence)
         if match is None:
             match = known.forbids.search(sentence)
             if match is None or known.spares.search(sentence):
                 continue
-        return "" if any(map(known.instead.search, said)) else match[0]
+        return "" if any(known.instead.search(bare(other)) for other in said) else match[0]
     return ""
 
 
-_BREAK = "\0"
 _END = re.compile(r"[.!?;:…]+(?=[\s\"'”»)]|\Z)|\n\s*\n|[()—–\[\]«»•]| - ")
-_MARKS = re.compile(rf"(?:[^\w'{_BREAK}]|_)+")
+_MARKS = re.compile(r"(?:[^\w']|_)+")
 _QUOTES = str.maketrans(dict.fromkeys("’‘`´ʼ＇", "'"))
 
 
-def sentences(text: str) -> list[str]:
-    """The sentences of a text in the plain form that the expressions are written for."""
+def pieces(text: str) -> list[str]:
+    """The sentences of a text: lower case, no accents, marks still in them."""
     subject, _, rest = clip(text).partition("\n")
-    plain = _END.sub(_BREAK, _plain(f"{subject}\n\n{rest}").replace("e-mail", "email"))
-    parts = _MARKS.sub(" ", plain).split(_BREAK)
-    return [part.strip()[:LONGEST_SENTENCE] for part in parts if len(part) > 1]
+    plain = _plain(f"{subject}\n\n{rest}").replace("e-mail", "email")
+    return [piece for piece in _END.split(plain) if len(piece) > 1]
+
+
+def bare(piece: str) -> str:
+    """A sentence in the plain form that the expressions are written for."""
+    return _MARKS.sub(" ", piece).strip()[:LONGEST_SENTENCE]
 
 
 def _plain(text: str) -> str:
