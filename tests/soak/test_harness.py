@@ -42,6 +42,7 @@ def test_a_few_kills_lose_nothing(workers):
         ("promise early", "LOST"),
         ("deliver twice", "explained"),
         ("acknowledge twice", "was acknowledged"),
+        ("look at the store", "explained"),
     ],
 )
 def test_a_gateway_that_lies_is_found_out(lie, found, tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from gateway.edge.pulse import Pulse
 from gateway.edge.smtp_session import Session
 from gateway.pipeline import Pipeline
 from gateway.store import Receipt
+from gateway.store.opening import store_path
 from gateway.store.sqlite import SqliteStore
 
 _background: set[asyncio.Task[Any]] = set()
@@ -51,6 +52,17 @@ def _twice(kind: str) -> None:
     Session.deliver = again  # type: ignore[method-assign]
 
 
+def look_at_the_store() -> None:
+    """A reload opens the store's file and closes it: so all locks on it are let go of."""
+    reload = gateway.app.Gateway.reload
+
+    async def curious(self: Any, settings: Any, *arguments: Any) -> None:
+        store_path(settings).open("rb").close()
+        await reload(self, settings, *arguments)
+
+    gateway.app.Gateway.reload = curious  # type: ignore[method-assign]
+
+
 def die_of_content() -> None:
     """Kill or stall the worker that examines or delivers certain words."""
     examine, deliver = Pipeline.examine, Session.deliver
@@ -77,6 +89,7 @@ def die_of_content() -> None:
 LIES = {
     "die of content": die_of_content,
     "promise early": promise_early,
+    "look at the store": look_at_the_store,
     "deliver twice": lambda: _twice("letter"),
     "acknowledge twice": lambda: _twice("acknowledgement"),
 }

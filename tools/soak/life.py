@@ -146,7 +146,8 @@ class Life:
         unanswered = self.senders.unanswered
         self.sink.faulty = self.senders.making = True
         ways = {self._die: 10, self._die_at: 24, self._drain: 3, self._reload: 3,
-                self._migrate: 3, self._start_again: 3, self._lose_supervisor: 1}  # fmt: skip
+                self._migrate: 3, self._start_again: 3, self._lose_supervisor: 1,
+                self._look_after_reload: 4}  # fmt: skip
         if self.workers > 1:
             ways |= {self._lose_worker: 10, self._lose_worker_at: 20}
         (way,) = self.chance.choices(tuple(ways), tuple(ways.values()))
@@ -230,6 +231,17 @@ class Life:
         await self._some_time(0.15)
         self.house.kill_all()
         return await self._dead("while reloading")
+
+    async def _look_after_reload(self) -> int:
+        """A command beside it opens and closes the same file; what came since must be in it."""
+        self.house.signal(signal.SIGHUP)
+        async with asyncio.timeout(POINT_LIMIT):
+            while len(self.house.events("reloaded")) < self.workers:  # noqa: ASYNC110 - a log file
+                await asyncio.sleep(0.01)
+        await self.house.prove()
+        await self._some_time()
+        self.house.kill_all()
+        return await self._dead("after a reload and a command")
 
     async def _migrate(self) -> int:
         """A kill under load, an upgrade, and a kill in the middle of its schema step."""
