@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
@@ -60,3 +61,16 @@ def fill(path: Path, statements: tuple[str, ...], count: int) -> None:
             db.execute("COMMIT")
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     path.chmod(0o600)
+
+
+def under_way(path: Path) -> list[tuple[object, ...]]:
+    """Letters that should have gone out, by state and lease: how many, and for how many seconds
+    the oldest has been due."""
+    if not path.exists():
+        return []
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute(
+            "SELECT state, lease, attempts, count(*), (? - min(due)) / 1e6 FROM letters "
+            "WHERE due IS NOT NULL AND (state = 'active' OR due <= ?) GROUP BY 1, 2, 3",
+            (now := int(time.time() * 1e6), now),
+        ).fetchall()

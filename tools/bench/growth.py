@@ -61,7 +61,7 @@ def measured(kit: Kit, folder: Path, series: Series) -> dict[str, Any]:
             rows.append(measure(kit, folder, point))
         except BenchError as error:  # the other points still tell something
             failed += f"; {point.at:,.0f} {series.unit}: {str(error).splitlines()[0][:80]}"
-            print(f"{series.name:12} {failed}", flush=True)
+            print(f"{series.name:12} {failed}\n{error}", flush=True)
             continue
         print(
             f"{series.name:12} {point.at:9.0f} {series.unit:16} {rows[-1]['us']:8} us a letter"
@@ -92,8 +92,8 @@ def judged(series: Series, rows: Sequence[dict[str, Any]]) -> str:
 
 def measure(kit: Kit, folder: Path, point: Point) -> dict[str, Any]:
     server, sink = Ours(kit, folder, point.sites), Sink(kit, folder)
+    store = server.prepare()
     try:
-        store = server.prepare()
         if point.fill:
             point.fill(store)
         begin = time.monotonic()
@@ -106,6 +106,8 @@ def measure(kit: Kit, folder: Path, point: Point) -> dict[str, Any]:
         sink.drained(seen + found["acked"])
         used = processes.cpu_seconds(server.roots) - before
         memory = processes.pss_megabytes(server.roots)
+    except BenchError as error:  # what the next one to read this will ask
+        raise BenchError(f"{error}\n{filling.under_way(store)}\n{server.tail()}") from None
     finally:
         server.stop()
         sink.close()

@@ -109,6 +109,10 @@ class Ours:
     def whole(self) -> bool:
         return self._started.whole
 
+    def tail(self) -> str:
+        """The end of its log."""
+        return self._started.tail()
+
     def stop(self) -> None:
         self._started.stop()
 

@@ -81,8 +81,12 @@ class Started:
                     s.sendall(b"QUIT\r\n")
                     return
             time.sleep(0.05)
-        log = (self.folder / "log").read_text()[-1500:]
-        raise BenchError(f"no banner within {START_LIMIT:.0f} s\n{log}")
+        raise BenchError(f"no banner within {START_LIMIT:.0f} s\n{self.tail()}")
+
+    def tail(self) -> str:
+        """The end of its log."""
+        log = self.folder / "log"
+        return log.read_text()[-1500:] if log.exists() else ""
 
     def stop(self) -> None:
         """The last started ends first; what is left of their trees then is ended too."""
