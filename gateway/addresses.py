@@ -60,6 +60,7 @@ def _read(text: str) -> list[Address]:
         elif depth:
             if piece == ")":
                 depth -= 1
+                reader.end_comment()
             else:
                 reader.comment.append(piece)
         else:
@@ -80,6 +81,8 @@ class _Reader:
         self._text = text
         self._phrase: list[str] = []
         self._angle: str | None = None
+        self._before = 0
+        """How many pieces of the phrase stand before the angle brackets."""
         self._group: str | None = None
         self._members = 0
         self._last_group_end = text.rfind(";")  # a colon with no semicolon after it opens no group
@@ -88,7 +91,7 @@ class _Reader:
         if piece[0] == "<":
             if self._angle is not None:  # two addresses without a comma are two mailboxes
                 self.end_mailbox()
-            self._angle = piece.strip("<>")
+            self._angle, self._before = piece.strip("<>"), len(self._phrase)
         elif piece == ":" and self._opens_group(end):
             self._group, self._members = _phrase(self._phrase), len(self.found)
             self._phrase = []
@@ -98,6 +101,10 @@ class _Reader:
                 self.end_group()
         else:
             self._phrase.append(piece)
+
+    def end_comment(self) -> None:
+        """What it parts is two words, as if white space stood there (RFC 5322, 3.2.2)."""
+        self._phrase.append(" ")
 
     def _opens_group(self, end: int) -> bool:
         return self._group is None and self._angle is None and end <= self._last_group_end
@@ -110,18 +117,21 @@ class _Reader:
         return "<" in self._text[end : end + 500].split(",", 1)[0]
 
     def end_mailbox(self) -> None:
-        if self._angle is not None:
-            route, _, address = self._angle.rpartition(":")  # RFC 5322, 4.4: obs-route
-            address = address if route.startswith("@") else self._angle
-            name = _phrase(self._phrase)
-        else:
+        if self._angle is None:
             address, name = _bare("".join(self._phrase).strip())
-            name = name or _name(" ".join(self.comment))
-        unsafe = _CONTROL if address.startswith('"') else _UNSAFE
-        address = unsafe.sub("", address)[:998]
+            self._add(address, name or _name(" ".join(self.comment)))
+        else:
+            route, _, address = self._angle.rpartition(":")  # RFC 5322, 4.4: obs-route
+            self._add(address if route.startswith("@") else self._angle, _phrase(self._phrase))
+            after = "".join(piece for piece in self._phrase[self._before :] if piece[0] != '"')
+            if "@" in after:  # `<a@b.example>c@d.example`: some readers take the latter
+                self._add(*_bare(after.strip()))
+        self._phrase, self._angle, self.comment = [], None, []
+
+    def _add(self, address: str, name: str) -> None:
+        address = _sound(address)[:998]
         if "@" in address or _ATOM.fullmatch(address):
             self.found.append(Address(name, address))
-        self._phrase, self._angle, self.comment = [], None, []
 
     def end_group(self) -> None:
         if self._group is not None and len(self.found) > self._members:
@@ -131,13 +141,26 @@ class _Reader:
 
 def _bare(text: str) -> tuple[str, str]:
     """Address and name where no angle brackets tell them apart."""
-    pieces = text.split()
-    if len(pieces) == 1 or '"@' in text or "@" in pieces:
+    if '"@' in text:
         return text, ""
+    pieces = "@".join(part.strip() for part in text.split("@")).split()
+    if len(pieces) == 1:
+        return pieces[0], ""
     for index, piece in enumerate(pieces):
         if "@" in piece:
-            return piece, _name(" ".join(pieces[:index] + pieces[index + 1 :]))
+            name = _name(" ".join(pieces[:index] + pieces[index + 1 :]))
+            after = "".join(pieces[index + 1 : index + 2])
+            parted = after.startswith(".") or (after and piece.endswith("."))
+            return (f"{piece} {after}" if parted else piece), name
     return "", ""
+
+
+def _sound(address: str) -> str:
+    """An address without what none may hold. A domain that had some of it within is a question:
+    `boss@bank.example .evil.example` is one domain to one reader, another to the next."""
+    unsafe = _CONTROL if address.startswith('"') else _UNSAFE
+    local, at, domain = address.rpartition("@")
+    return unsafe.sub("", local) + at + "?".join(filter(None, _UNSAFE.split(domain)))
 
 
 def _phrase(pieces: list[str]) -> str:

@@ -50,6 +50,18 @@ JANE = ("Jane", "jane@b.example")
         # Nothing of it can break a line or a tag.
         (b"Ja\x00ne\x1b[0m <ja\x07ne@b.example>", [("Ja ne [0m", "jane@b.example")]),
         (b"<jane\r\n @b.example>", [("", "jane@b.example")]),
+        (b"jane @ b.example", [("", "jane@b.example")]),
+        (b"jane(x)@b.example", [("x", "jane@b.example")]),
+        (b"(x) jane@b.example (y)", [("x y", "jane@b.example")]),
+        # Where a domain ends is not for us to guess.
+        (b"<a@b.example .evil.example>", [("", "a@b.example?.evil.example")]),
+        (b"<a@b.example\x00.evil.example>", [("", "a@b.example?.evil.example")]),
+        (b"a@b.example>.evil.example", [("", "a@b.example?.evil.example")]),
+        (b"a@b.example(x).evil.example", [(".evil.example", "a@b.example?.evil.example")]),
+        (b"a@b.example. evil.example", [("evil.example", "a@b.example.?evil.example")]),
+        (b"a@b.example(x)Jane", [("Jane", "a@b.example")]),
+        (b"<a@b.example>c@d.example", [("c@d.example", "a@b.example"), ("", "c@d.example")]),
+        (b'<a@b.example> "c@d.example"', [("c@d.example", "a@b.example")]),
     ],
 )
 def test_mailboxes(value: bytes, expected: list[tuple[str, str]]) -> None:

@@ -208,7 +208,7 @@ def author_domain(author: Address) -> str:
     """
     local, _, domain = author.address.rpartition("@")
     domain = canonical_domain(domain)
-    if "@" in local and not _QUOTED.match(local):
+    if ("@" in local or '"' in local) and not _QUOTED.match(local):
         return ""
     return domain if is_domain(domain) and _NAME.match(domain) else ""
 

@@ -492,6 +492,12 @@ PASSED = {"spf": spf("pass", "shop.example")}
         b"From: x@shop.example, boss@[192.0.2.5]\r\n",
         b"From: boss@bank.example@shop.example\r\n",
         b'From: <"a"@bank.example."b"@shop.example>\r\n',
+        b'From: "<x@shop.example> <boss@bank.example>\r\n',
+        b"From: <boss@bank.example\x00.shop.example>\r\n",
+        b"From: boss@bank.example(x).shop.example\r\n",
+        b"From: boss@bank.example>.shop.example\r\n",
+        b"From: x@shop.example . bank.example\r\n",
+        b"From: <x@shop.example>boss@bank.example\r\n",
         b"From: x@shop.example, (" + b"a" * 70_000 + b") boss@bank.example\r\n",
         b"From: " + b"x@shop.example, " * 1000 + b"boss@bank.example\r\n",
         b"From: x@shop.example\r\n" * 1001 + b"From: boss@bank.example\r\n",
@@ -500,7 +506,7 @@ PASSED = {"spf": spf("pass", "shop.example")}
         BESIDE + b"X: " + b"1" * (1 << 20) + b"\r\nFrom:\r\n boss@bank.example\r\n",
         b"X: " + b"1" * (1 << 20) + b"\r\n" + BESIDE + b"FROM: boss@bank.example\r\n",
     ],
-    ids=range(11),
+    ids=range(17),
 )
 async def test_an_author_beside_the_proven_one_proves_nobody(arrive, fields):
     """Which of two a mail client shows, we cannot know; where the other stands is no matter."""
