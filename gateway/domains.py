@@ -11,6 +11,11 @@ import re
 import unicodedata
 from functools import lru_cache
 
+_IGNORED = re.compile(
+    "[\u00ad\u034f\u180b-\u180d\u180f\u200b\u2060\u2064\ufe00-\ufe0f\ufeff"
+    "\U0001bca0-\U0001bca3\U000e0100-\U000e01ef]+"
+)
+"""What UTS 46 leaves out: a reader does not see it, so it makes no other domain."""
 _DOTS = re.compile("[\u3002\uff0e\uff61]")
 MAX_NAME = 253
 """Characters of a name as text: 255 octets on the wire (RFC 1035, 2.3.4)."""
@@ -29,6 +34,7 @@ def _canonical(name: str) -> str:
     name = name.strip().rstrip(".").lower()
     if name.isascii():
         return name
+    name = _IGNORED.sub("", name)
     name = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).lower())
     try:
         return ".".join(_a_label(label) for label in _DOTS.sub(".", name).rstrip(".").split("."))

@@ -14,7 +14,7 @@ from gateway.identity.dkim.canonical import canonical
 from gateway.identity.signing import Signer
 from gateway.message import Field, Message
 from gateway.plan import Letter
-from gateway.stamp import FOLD_GUARD, METHODS, is_ours, signed_names, tagged_subject
+from gateway.stamp import FOLD_GUARD, METHODS, SUBJECT_TOKEN, is_ours, signed_names, tagged_subject
 from gateway.verdict import AuthResult, Verdicts
 
 
@@ -34,6 +34,8 @@ class Sealer:
         signer = self._signers.get(letter.site)
         removed = [f for f in message.fields if (f.start, f.end) in letter.cuts]
         changed = {f.name for f in removed if not is_ours(f, self._hostname)}
+        if adds_subject(message, letter):
+            changed.add("subject")
         if (
             letter.own is not None
             or signer is None
@@ -59,7 +61,16 @@ class Sealer:
         if subject is not None and (subject.start, subject.end) in letter.cuts:
             value = tagged_subject(subject).partition(b":")[2].removesuffix(b"\r\n")
             return [Field("subject", value, 0, 0), *kept]
+        if adds_subject(message, letter):
+            return [Field("subject", f" {SUBJECT_TOKEN}".encode(), 0, 0), *kept]
         return kept
+
+
+def adds_subject(message: Message, letter: Letter) -> bool:
+    """Whether a letter without a Subject got one: its signers may have signed that there is none
+    (RFC 6376, 5.4.2)."""
+    added = f"\r\nSubject: {SUBJECT_TOKEN}\r\n".encode() in letter.prefix
+    return added and all(field.name != "subject" for field in message.fields)
 
 
 def _statements(verdicts: Verdicts) -> list[AuthResult]:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.identity.authentication_results import claims, parse, render
+from gateway.identity.authentication_results import claims, parse, render, unfolded
+from gateway.stamp import fold
 from gateway.verdict import AuthResult
 
 US = "mx1.site.example"
@@ -26,6 +27,13 @@ def test_one_line_for_each_thing_checked():
         b'\tdkim=fail reason="bad signature" header.d=shop.example header.s=gw;\r\n'
         b"\tdmarc=none header.from=shop.example\r\n"
     )
+
+
+def test_no_line_is_white_space_only():
+    path = '"a' + " " * 200 + 'b"@evil.example'
+    value = unfolded(US, [AuthResult("spf", "pass", (("smtp.mailfrom", path),))])
+    assert all(line.strip() for line in fold("Authentication-Results", value).splitlines())
+    assert "  " not in value
 
 
 def test_nothing_checked():

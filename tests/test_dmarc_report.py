@@ -216,6 +216,10 @@ def test_what_spf_and_dkim_said(arrive):
         ("https://shop.example/x", ""),
         ("mailto:a b@shop.example", ""),
         ("mailto:a%0d%0a@shop.example", ""),
+        ("mailto:a@shop.example>", ""),
+        ('mailto:a@"x".shop.example', ""),
+        ("mailto:a@x;y.shop.example", ""),
+        ("mailto:a@shop..example", ""),
     ],
 )
 def test_addresses(uri, address):

@@ -20,6 +20,8 @@ from gateway.domains import canonical_domain, is_domain, is_same_or_below
         ("例え。テスト", "xn--r8jz45g.xn--zckzah"),
         ("ｓｈｏｐ．example", "shop.example"),
         ("faß.de", "xn--fa-hia.de"),
+        ("sh\u00ado\u200bp.example\ufeff", "shop.example"),
+        ("m\ufe0f\u2060üller.example", "xn--mller-kva.example"),
         ("βόλος.com", "xn--nxasmm1c.com"),
         ("a..b", "a..b"),
         ("", ""),

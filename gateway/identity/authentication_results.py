@@ -23,6 +23,7 @@ MAX_RESULTS = 200
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]+\Z")
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9!#$%&'*+=?^_`{|}~/.-]+)?@[A-Za-z0-9._-]+\Z")
 _UNSAFE = re.compile(r"[^\x20-\x7e]")
+_SPACES = re.compile(" {2,}")
 _NOT_KEYWORD = re.compile(r"[^A-Za-z0-9._-]")
 _NOT_NAME = re.compile(r"[^a-z0-9._-]")
 _IN_COMMENT = re.compile(r"[^()\\]*+")
@@ -84,7 +85,9 @@ def _word(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    text = _UNSAFE.sub("?", text)
+    # Runs of spaces are one: a line of ours that were white space only would be taken for the end
+    # of the header section by whoever trims lines (RFC 5322, 3.2.2).
+    text = _SPACES.sub(" ", _UNSAFE.sub("?", text))
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

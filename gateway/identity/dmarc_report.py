@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from xml.etree import ElementTree as Tree
 
-from gateway.domains import canonical_domain
+from gateway.domains import canonical_domain, is_domain
 from gateway.identity.dmarc_rows import Row
 from gateway.identity.organisation import DmarcRecord, Organisation, same_organisation
 from gateway.resolver import DnsError, Resolver
@@ -22,6 +22,8 @@ MAX_ROWS = 5000
 MAX_OCTETS = 1 << 20
 """Of the packed report; many mailboxes take little more than ten megabytes in all."""
 MAX_DESTINATIONS = 5
+_LOCAL = re.compile(r"[A-Za-z0-9._+=/-]+")
+_HOST = re.compile(r"[a-z0-9_.-]+")
 _NOT_XML = re.compile(r"[^\x20-\x7e]")
 
 
@@ -165,9 +167,10 @@ def mailbox_of(uri: str) -> str:
     scheme, _, rest = uri.partition(":")
     address = rest.partition("!")[0].partition("?")[0]
     local, at, domain = address.rpartition("@")
-    if scheme.lower() != "mailto" or not re.fullmatch(r"[A-Za-z0-9._+=/-]+", local):
+    domain = canonical_domain(domain)
+    if scheme.lower() != "mailto" or not _LOCAL.fullmatch(local):
         return ""
-    return f"{local}{at}{canonical_domain(domain)}"
+    return f"{local}{at}{domain}" if is_domain(domain) and _HOST.fullmatch(domain) else ""
 
 
 async def _agrees(

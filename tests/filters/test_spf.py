@@ -135,6 +135,31 @@ async def test_trouble_is_not_remembered(arrive):
     assert (await judge.examine(arrive(b"\r\n"), {})).result == "pass"
 
 
+@pytest.mark.parametrize("silent", ["1.2.0.192.in-addr.arpa", "mail.ptr.example"])
+async def test_a_client_without_a_name_for_a_moment_is_not_remembered_so(arrive, silent):
+    """5.5: trouble is no match; but a mechanism that could not be tried is tried again."""
+    zone = {
+        "ptr.example": {"TXT": ["v=spf1 ptr -all"]},
+        "1.2.0.192.in-addr.arpa": {"PTR": ["mail.ptr.example"]},
+        "mail.ptr.example": {"A": ["192.0.2.1"]},
+    }
+
+    class Mended(Zone):
+        broken = True
+
+        async def query(self, name: str, kind: str) -> Answer:
+            if self.broken and name == silent:
+                raise DnsError("timeout")
+            return await super().query(name, kind)
+
+    known = Mended(zone)
+    judge = spf(known)
+    message = arrive(b"\r\n", reverse_path="a@ptr.example", helo="localhost")
+    assert (await judge.examine(message, {})).result == "fail"
+    known.broken = False
+    assert (await judge.examine(message, {})).result == "pass"
+
+
 def test_the_memory_is_bounded(arrive):
     memory = Memory(3)
     now = arrive(b"\r\n").arrival.time

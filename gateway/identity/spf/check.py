@@ -194,6 +194,7 @@ class _Check:
         try:
             answer = await self._ask_counted(self._client.reverse_name, "PTR")
         except DnsError:
+            self._ttl = 0  # what was not answered is not remembered as an answer
             return []
         if self._names is None:
             names = [canonical_domain(record) for record in answer.records[:MAX_HOSTS]]
@@ -204,6 +205,7 @@ class _Check:
         try:
             answer = await self._ask(name, self._client.kind)
         except DnsError:
+            self._ttl = 0
             return False
         return self._client.packed in _packed(answer.records, self._client.kind)
 
