@@ -45,7 +45,7 @@ def claim(
     if not chosen:
         return (), turn
     ready = [due for due in chosen if due.state != "active" or _survives(tx, due, now)]
-    ready = _one_by_one(tx, ready, lease.partition(":")[0], now)
+    ready = _one_by_one(tx, ready, lease.partition(":")[0], now, until)
     # What just became of an expired letter may have ended another one that was chosen.
     marks, numbers = among([due.number for due in ready])
     rows = tx.db.execute(
@@ -63,10 +63,12 @@ def claim(
     return jobs, turn
 
 
-def _one_by_one(tx: Transaction, ready: list[Due], owner: str, now: int) -> list[Due]:
+def _one_by_one(tx: Transaction, ready: list[Due], owner: str, now: int, until: int) -> list[Due]:
     """Of the letters whose next strike is their last a worker has one at a time.
 
-    Whatever it has in hand when it dies is struck; only who is to blame should be held for it.
+    Whatever it has in hand when it dies is struck; only who is to blame should be held for it. No
+    lease ends after `until`, so that what waits for longer need not be looked at; and who was
+    struck is in the backlog.
     """
     last = STRIKES - 1
     struck = sorted(
@@ -77,9 +79,9 @@ def _one_by_one(tx: Transaction, ready: list[Due], owner: str, now: int) -> list
     if not struck:
         return ready
     leases = tx.db.execute(
-        "SELECT lease FROM letters INDEXED BY letters_due WHERE due IS NOT NULL AND due > ? "
-        "AND state = 'active' AND strikes >= ?",
-        (now, last),
+        "SELECT lease FROM letters INDEXED BY letters_due WHERE due IS NOT NULL AND backlog = 1 "
+        "AND due > ? AND due <= ? AND state = 'active' AND strikes >= ?",
+        (now, until, last),
     ).fetchall()
     busy = any(lease.partition(":")[0] == owner for (lease,) in leases)
     waits = {number for _, number in (struck if busy else struck[1:])}
