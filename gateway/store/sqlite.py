@@ -27,6 +27,10 @@ from gateway.store.sqlite_session import Named, SqliteSession
 from gateway.store.writer import Writer
 
 MEMORY = Path(":memory:")
+CHECKPOINT = 4000
+"""Pages of log that are copied into the file, by one process for all who share it. SQLite before
+3.51.3 may lose what was committed when one process copies while another begins the log anew
+(sqlite.org/wal.html, "the WAL-reset bug"); to copy after a commit of one's own, alone, is safe."""
 RESERVE = 64 << 20
 """Octets of disk that stay free: a message that would need them is put off."""
 
@@ -141,7 +145,11 @@ class SqliteStore(CommonStore):
     async def beat(self, node: Node, now: datetime) -> int:
         def work(tx: Transaction) -> int:
             nodes.beat(tx, self._owner, node, micros(now))
-            dead = [owner for owner in nodes.beats(tx) if not is_alive(owner)]
+            owners = nodes.beats(tx)
+            dead = [owner for owner in owners if not is_alive(owner)]
+            first = min(owner for owner in owners if owner not in dead or owner == self._owner)
+            pages = CHECKPOINT if self._owner == first else 0
+            tx.db.execute(f"PRAGMA wal_autocheckpoint = {pages}")
             return nodes.bury(tx, dead)
 
         return await self._write(work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from contextlib import suppress
@@ -9,6 +10,15 @@ from pathlib import Path
 
 from gateway.store import NoSpaceError, StoreError, UnfitError, counts, reports
 from gateway.store.sql import Sums, Transaction
+
+BUSY = "PRAGMA busy_timeout = 2"
+LOG_LIMIT = 96 << 20
+"""Octets of log from which it is begun anew although that holds up all who write for a moment.
+Otherwise it is only when nobody else writes or reads just then, which under load is never."""
+WAIT = 500
+"""Milliseconds for which that waits for those who read."""
+AGAIN, LATER = 1.0, 10.0
+"""Seconds between two tries, and after one that met somebody who reads for long."""
 
 
 class FileGoneError(StoreError):
@@ -20,10 +30,14 @@ class Named:
 
     def __init__(self, path: Path) -> None:
         self._path, self._log = path, Path(f"{path.resolve()}-wal")
+        self.log_size = 0
+        """Octets, when it was looked at last."""
         self._ours = self._found()
 
     def _found(self) -> tuple[tuple[int, int] | None, ...]:
-        return _identity(self._path), _identity(self._log)
+        file, log = _stat(self._path), _stat(self._log)
+        self.log_size = log.st_size if log else 0
+        return file and (file.st_dev, file.st_ino), log and (log.st_dev, log.st_ino)
 
     def is_ours(self) -> bool:
         return self._found() == self._ours
@@ -33,12 +47,11 @@ class Named:
         return self._found() == (self._ours[0], None)
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _stat(path: Path) -> os.stat_result | None:
     try:
-        found = path.stat()
+        return path.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
 
 
 class SqliteSession:
@@ -60,7 +73,8 @@ class SqliteSession:
         self._patience = patience
         self._last: dict[str, int] = {}
         """The highest number given out by table, in this transaction."""
-        db.execute("PRAGMA busy_timeout = 2")
+        self._shorten_at = 0.0
+        db.execute(BUSY)
 
     def begin(self) -> None:
         """Begin, waiting for another process's transaction in short steps: SQLite's own waiting
@@ -103,8 +117,20 @@ class SqliteSession:
             counts.write(self._db, sums.counts)
             reports.write(self._db, sums.dmarc)
         self._db.execute("COMMIT")
-        if self._named and not self._named.is_ours():
-            self._give_up(self._named)
+        if self._named:
+            if not self._named.is_ours():
+                self._give_up(self._named)
+            if self._named.log_size > LOG_LIMIT and time.monotonic() > self._shorten_at:
+                self._shorten()
+
+    def _shorten(self) -> None:
+        """Copy all of the log into the file while nobody else writes, and begin it anew."""
+        met = True
+        with suppress(sqlite3.Error):  # the transaction is on disk; the next one tries again
+            self._db.execute(f"PRAGMA busy_timeout = {WAIT}")
+            met, *_ = self._db.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+        self._shorten_at = time.monotonic() + (LATER if met else AGAIN)
+        self._db.execute(BUSY)
 
     def _give_up(self, named: Named) -> None:
         """The file or its log was moved, replaced or removed: SQLite goes on writing to what has no
