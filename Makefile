@@ -69,10 +69,12 @@ bench-nodes: .venv/dev
 	$(BIN)/python -m tools.bench_nodes
 
 # Kill it again and again under load; what became of it stands in docs/soak.md. make soak KILLS=40
+# STORE=postgresql: in a PostgreSQL, with one node and two, and that is killed too.
 KILLS ?= 2000
+STORE ?= sqlite
 
 soak: .venv/dev
-	$(BIN)/python -m tools.soak --kills $(KILLS) --jobs $(JOBS)
+	$(BIN)/python -m tools.soak --kills $(KILLS) --jobs $(JOBS) --store $(STORE)
 
 # What needs the data folder: make data-test DATA=FOLDER
 data-test: .venv/dev

@@ -18,7 +18,7 @@ CONFIGURATION = """
 hostname: mx1.soak.example
 listen: [{{address: "127.0.0.1:{port}"}}]
 workers: {workers}
-store: sqlite:gateway.db
+{store}
 dns: {{nameservers: ["{dns}"], timeout: {dns_timeout}}}
 administrator: admin@inside.example
 filters:
@@ -69,9 +69,13 @@ class House:
         dns: str,
         sink: int,
         lie: str = "",
+        store: str = "store: sqlite:gateway.db",
+        machine: str = "",
         dns_timeout: str = "2s",
     ) -> None:
+        """`machine`: what it takes its machine to be; by default the one it is on."""
         self.folder = folder
+        self.machine = machine
         self.workers = workers
         self.lie = lie
         self.port = _free_port()
@@ -82,14 +86,20 @@ class House:
         self.config = folder / "gateway.yaml"
         self.config.write_text(
             CONFIGURATION.format(
-                port=self.port, workers=workers, dns=dns, sink=sink, dns_timeout=dns_timeout
+                port=self.port,
+                workers=workers,
+                dns=dns,
+                sink=sink,
+                dns_timeout=dns_timeout,
+                store=store,
             )
         )
 
     async def open(self) -> None:
         self._launcher = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tools.soak.launcher", str(self.config),
-            str(self.folder / "trap"), self.lie, stdin=asyncio.subprocess.PIPE,
+            str(self.folder / "trap"), self.lie, self.machine,
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE, limit=1 << 26, cwd=TOP,
         )  # fmt: skip
         self._asking = asyncio.Lock()

@@ -2,7 +2,8 @@
 
 A process of its own, without threads. It reads one JSON object a line from its standard input and
 answers each with one: `{"do": "run", "log": PATH}`, `{"do": "cli", "args": […]}`,
-`{"do": "wait", "pid": N}`, `{"do": "grow"}` (the next start finds one more schema step to do).
+`{"do": "wait", "pid": N}`, `{"do": "grow"}` (the next start finds one more schema step to do). Its
+arguments: the configuration, the trap's file, a lie or '', the machine to seem to be on or ''.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ import gateway.release
 from gateway.cli import main as gateway_command
 from gateway.cli.common import read_config
 from gateway.edge.clock import now
-from gateway.store import schema
+from gateway.store import owner, postgres_probe, postgres_schema, schema
+from gateway.store.opening import is_shared
+from tools.soak import points_postgres
 from tools.soak.lies import LIES
 from tools.soak.points import Trap, install
 
 STEP = """
-CREATE TABLE soak_{0} (id TEXT PRIMARY KEY, state TEXT) WITHOUT ROWID, STRICT;
+CREATE TABLE soak_{0} (id TEXT PRIMARY KEY, state TEXT) STRICT, WITHOUT ROWID;
 INSERT INTO soak_{0} SELECT id, state FROM letters ORDER BY number DESC LIMIT 500;
 ALTER TABLE properties ADD COLUMN soak_{0} TEXT;
 """
@@ -44,8 +47,14 @@ def main() -> None:
     gateway.check.inspect(read_config(config), now())  # models and dictionaries, once for all
     gateway.app.warm_up()
     steps = schema.migrations()
-    schema.migrations = lambda: steps  # type: ignore[assignment]
+    for module in (schema, postgres_schema, postgres_probe):
+        module.migrations = lambda: steps  # type: ignore[attr-defined]
     install(trap)
+    settings = read_config(config).settings
+    if settings is not None and is_shared(settings):
+        points_postgres.install(trap)
+    if sys.argv[4]:
+        owner._boot = lambda: sys.argv[4]
     if sys.argv[3]:
         LIES[sys.argv[3]]()
     for line in iter(sys.stdin.readline, ""):

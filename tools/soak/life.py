@@ -16,7 +16,7 @@ import sqlite3
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from gateway.edge import clock
 from gateway.edge.zone_server import serve_zone
 from gateway.identity.signing import Signer, make_key
 from gateway.resolver import Resolver
-from tools.soak.house import House, NotWell
+from tools.soak.house import START_LIMIT, House, NotWell
 from tools.soak.ledger import Ledger
 from tools.soak.points import DRAIN, GROUP, MIGRATION, POINTS, WORKER
 from tools.soak.senders import Letter, Senders
@@ -35,9 +35,10 @@ POINT_LIMIT = 3.0
 """Seconds for mail to come by an armed point; then we kill anyway, and say that it was missed."""
 QUIET_LIMIT = 60.0
 """Seconds for everything to be delivered once the next hop is well."""
-ON_THE_WAY = tuple(
-    point for point in POINTS if point not in (*MIGRATION, *DRAIN, "reload", "spooled")
-)
+NOT_ON_THE_WAY = frozenset(MIGRATION) | frozenset(DRAIN) | {"reload", "spooled", "committing"}
+ON_THE_WAY = tuple(point for point in POINTS if point not in NOT_ON_THE_WAY)
+Way = Callable[[], Awaitable[int]]
+"""Something that happens under load; gives how many letters were under way when it did."""
 WORDS = (
     "Hello, please change the delivery address of my order to 5 Mill Lane. ",
     "Could you tell me when the next class begins? ",
@@ -48,6 +49,10 @@ WORDS = (
 
 
 class Life:
+    on_the_way = ON_THE_WAY
+    migration = MIGRATION
+    quiet_limit = QUIET_LIMIT
+
     def __init__(self, folder: Path, *, seed: int, workers: int, lie: str = "") -> None:
         self.folder = folder
         self.lie = lie
@@ -90,24 +95,33 @@ class Life:
         self.sink = Sink(self.chance, self.ledger.took)
         await self.sink.start()
         async with serve_zone(self.zone) as dns:
-            self.house = House(
-                self.folder,
-                workers=self.workers,
-                dns=dns,
-                sink=self.sink.port,
-                lie=self.lie,
-                dns_timeout=self.dns_timeout,
-            )
-            self.senders = Senders(self.write, self.chance, ("127.0.0.1", self.house.port))
-            await self.house.open()
-            self.senders.start(CONNECTIONS)
-            try:
-                await self.start()
+            self.houses = self._build(dns)
+            self.house = self.houses[0]
+            addresses = [("127.0.0.1", house.port) for house in self.houses]
+            self.senders = Senders(self.write, self.chance, addresses)
+            async with contextlib.AsyncExitStack() as stack:
+                for house in self.houses:
+                    await house.open()
+                    stack.push_async_callback(house.close)
+                stack.push_async_callback(self.sink.close)
+                self.senders.start(CONNECTIONS)
+                stack.push_async_callback(self.senders.stop)
+                for house in self.houses:
+                    await house.start()
+                    await house.started()
                 yield
-            finally:
-                await self.senders.stop()
-                await self.sink.close()
-                await self.house.close()
+
+    def _build(self, dns: str) -> list[House]:
+        """The gateways of this life."""
+        house = House(
+            self.folder,
+            workers=self.workers,
+            dns=dns,
+            sink=self.sink.port,
+            lie=self.lie,
+            dns_timeout=self.dns_timeout,
+        )
+        return [house]
 
     def write(self) -> Letter:
         """The next letter: mostly small, some larger than a row holds, some for two sites."""
@@ -145,14 +159,11 @@ class Life:
         before = self.ledger.repeated()
         unanswered = self.senders.unanswered
         self.sink.faulty = self.senders.making = True
-        ways = {self._die: 10, self._die_at: 24, self._drain: 3, self._reload: 3,
-                self._migrate: 3, self._start_again: 3, self._lose_supervisor: 1,
-                self._look_after_reload: 4}  # fmt: skip
-        if self.workers > 1:
-            ways |= {self._lose_worker: 10, self._lose_worker_at: 20}
+        ways = self._ways()
         (way,) = self.chance.choices(tuple(ways), tuple(ways.values()))
         active = await way()
         await self.quiet()
+        active += await self._count_ended()
         balance = await self.house.prove()
         self.unknown = balance["generated"].get("unknown", 0)
         self.ledger.settle(balance)
@@ -164,13 +175,35 @@ class Life:
         if copies > in_flight:
             self.ledger.problems.append(f"{copies} copies, but {in_flight} were in flight")
 
+    def _ways(self) -> dict[Way, int]:
+        """What may happen in a round, and how often."""
+        ways: dict[Way, int] = {
+            self._die: 10, self._die_at: 24, self._drain: 3, self._reload: 3,
+            self._migrate: 3, self._start_again: 3, self._lose_supervisor: 1,
+            self._look_after_reload: 4,
+        }  # fmt: skip
+        if self.workers > 1:
+            ways |= {self._lose_worker: 10, self._lose_worker_at: 20}
+        return ways
+
     async def _dead(self, why: str) -> int:
         """Everything is killed: bury it, see what was under way, start again."""
         await self._bury(why)
         self.house.trap.disarm()
-        active = self.ledger.killed(await self.house.entries())
-        await self.start()
+        active = await self._count_leased()
+        await self._come_back()
         return active
+
+    async def _count_leased(self) -> int:
+        """After a kill: tell the ledger which letters were under way; gives how many."""
+        return self.ledger.killed(await self.house.entries())
+
+    async def _count_ended(self) -> int:
+        """When all is delivered: the same, where the store has kept a record of it."""
+        return 0
+
+    async def _come_back(self) -> None:
+        await self.start()
 
     async def _bury(self, why: str) -> None:
         """One kill more, unless it had ended by itself before."""
@@ -179,7 +212,10 @@ class Life:
             self.kills[why] += 1
         else:
             self.missed[why] += 1
-        for event in self.house.events("trouble"):
+        self._note_troubles(self.house)
+
+    def _note_troubles(self, house: House) -> None:
+        for event in house.events("trouble"):
             what = (event.get("traceback") or "?").splitlines()[-1]
             self.troubles[f"{event.get('where')}: {what}"[:120]] += 1
 
@@ -192,7 +228,7 @@ class Life:
         return await self._dead("at random")
 
     async def _die_at(self) -> int:
-        point = self.chance.choice((*ON_THE_WAY, "spooled"))
+        point = self.chance.choice((*self.on_the_way, "spooled"))
         return await self._dead(await self._trapped(point, self.chance.randrange(0, 12)))
 
     async def _trapped(self, point: str, passes: int = 0) -> str:
@@ -235,7 +271,7 @@ class Life:
     async def _look_after_reload(self) -> int:
         """A command beside it opens and closes the same file; what came since must be in it."""
         self.house.signal(signal.SIGHUP)
-        async with asyncio.timeout(POINT_LIMIT):
+        async with asyncio.timeout(START_LIMIT):
             while len(self.house.events("reloaded")) < self.workers:  # noqa: ASYNC110 - a log file
                 await asyncio.sleep(0.01)
         await self.house.prove()
@@ -248,12 +284,13 @@ class Life:
         await self._some_time()
         self.house.kill_all()
         await self._bury("at random")
-        active = self.ledger.killed(await self.house.entries())
-        await self.house.ask("grow")
-        point = self.chance.choice(MIGRATION)
+        active = await self._count_leased()
+        for house in self.houses:
+            await house.ask("grow")
+        point = self.chance.choice(self.migration)
         self.house.trap.arm(point, 0, GROUP)
         await self.house.start()
-        await asyncio.wait_for(self.house.died.wait(), POINT_LIMIT)
+        await asyncio.wait_for(self.house.died.wait(), START_LIMIT)
         return active + await self._dead(point)
 
     async def _start_again(self) -> int:
@@ -263,7 +300,7 @@ class Life:
         active = 0
         for number in range(self.chance.randrange(1, 3)):
             await self._bury("while starting" if number else "at random")
-            active += self.ledger.killed(await self.house.entries())
+            active += await self._count_leased()
             await self.house.start()
             await asyncio.sleep(self.chance.uniform(0.02, 0.2))
             self.house.kill_all()
@@ -286,7 +323,7 @@ class Life:
         return await self._worker_dead("one worker")
 
     async def _lose_worker_at(self) -> int:
-        point = self.chance.choice((*ON_THE_WAY, "spooled"))
+        point = self.chance.choice((*self.on_the_way, "spooled"))
         self.house.trap.arm(point, 0, WORKER)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(POINT_LIMIT):
@@ -299,7 +336,7 @@ class Life:
 
     async def _worker_dead(self, why: str) -> int:
         """The others go on; the dead one's letters are still leased when we look."""
-        active = self.ledger.killed(await self.house.entries())
+        active = await self._count_leased()
         self.kills[why] += 1
         self.house.trap.disarm()
         await self._some_time(0.2)
@@ -312,7 +349,7 @@ class Life:
         """Everything that was written is answered and delivered, also what a person had to see."""
         self.senders.making = False
         self.sink.heal()
-        async with asyncio.timeout(QUIET_LIMIT):
+        async with asyncio.timeout(self.quiet_limit):
             await self.senders.all_answered()
             await self.delivered()
             while held := await self.house.entries("--held"):
@@ -332,16 +369,20 @@ class Life:
 
     async def _end(self) -> None:
         """It drains and ends well; its file is whole and says what it said before."""
-        self.house.signal(signal.SIGTERM)
-        status = await self.house.buried()
-        if status:
-            self.ledger.problems.append(f"it ended with {status} after SIGTERM")
+        for house in self.houses:
+            house.signal(signal.SIGTERM)
+            status = await house.buried()
+            if status:
+                self.ledger.problems.append(f"it ended with {status} after SIGTERM")
+        await self._check_store()
+        self.ledger.settle(await self.house.prove())
+
+    async def _check_store(self) -> None:
         database = self.folder / "gateway.db"
         with contextlib.closing(sqlite3.connect(database)) as db:
             (whole,) = db.execute("PRAGMA integrity_check").fetchone()
         if whole != "ok":
             self.ledger.problems.append(f"integrity_check: {whole}")
-        self.ledger.settle(await self.house.prove())
 
     def _result(self, seconds: float) -> dict[str, Any]:
         ledger = self.ledger
@@ -375,15 +416,19 @@ class Life:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    run(argparse.ArgumentParser(), Life)
+
+
+def run(parser: argparse.ArgumentParser, kind: Callable[..., Life]) -> None:
+    """One life as the command line says; its result goes to the standard output."""
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--lie", default="", help="a fault to put into the gateway; see points.py")
-    options = parser.parse_args()
+    parser.add_argument("--lie", default="", help="a fault to put into the gateway; see lies.py")
+    options = vars(parser.parse_args())
+    kills = options.pop("kills")
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
-    life = Life(folder, seed=options.seed, workers=options.workers, lie=options.lie)
-    result = asyncio.run(life.live(options.kills))
+    result = asyncio.run(kind(folder, **options).live(kills))
     if not result["problems"]:
         shutil.rmtree(folder)
     else:

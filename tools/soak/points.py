@@ -7,6 +7,7 @@ gateway can be armed at any time.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import signal
@@ -34,6 +35,7 @@ POINTS = (
     "drain",  # SIGTERM was heard
     "drained",  # all has ended but the store is open
     "reload",  # SIGHUP, the new parts are built
+    "committing",  # PostgreSQL has the COMMIT; it has not answered
     "migration-backup",  # the copy is being made
     "migration-step",  # a step was done
     "migration-commit",  # all steps were done
@@ -42,13 +44,14 @@ POINTS = (
 MIGRATION = tuple(point for point in POINTS if point.startswith("migrat"))
 DRAIN = ("drain", "drained")
 
-_TRAP = struct.Struct("<IIII")
-GROUP, WORKER = 0, 1
-"""Who dies: the whole gateway, or the one process that came by."""
+_TRAP = struct.Struct("<IIIII")
+GROUP, WORKER, SERVER = 0, 1, 2
+"""Who dies: the whole gateway, the one process that came by, or PostgreSQL under it."""
 
 
 class Trap:
-    """The armed point: its number (0: none), how often it is passed first, who dies; what fired."""
+    """The armed point: its number (0: none), how often it is passed first, who dies; what fired;
+    the first process of PostgreSQL, where that is who dies."""
 
     def __init__(self, path: Path) -> None:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -58,11 +61,11 @@ class Trap:
         finally:
             os.close(descriptor)
 
-    def arm(self, point: str, passes: int = 0, scope: int = GROUP) -> None:
-        _TRAP.pack_into(self._map, 0, POINTS.index(point) + 1, passes, scope, 0)
+    def arm(self, point: str, passes: int = 0, scope: int = GROUP, server: int = 0) -> None:
+        _TRAP.pack_into(self._map, 0, POINTS.index(point) + 1, passes, scope, 0, server)
 
     def disarm(self) -> None:
-        _TRAP.pack_into(self._map, 0, 0, 0, 0, 0)
+        _TRAP.pack_into(self._map, 0, 0, 0, 0, 0, 0)
 
     @property
     def fired(self) -> bool:
@@ -70,21 +73,38 @@ class Trap:
 
     def passed(self, point: str) -> None:
         """Called in the gateway: die here if this point is armed and its time has come."""
-        armed, passes, scope, fired = _TRAP.unpack_from(self._map, 0)
+        armed, passes, scope, fired, server = _TRAP.unpack_from(self._map, 0)
         if not armed or fired or POINTS[armed - 1] != point:
             return
         if passes:
-            _TRAP.pack_into(self._map, 0, armed, passes - 1, scope, 0)
+            _TRAP.pack_into(self._map, 0, armed, passes - 1, scope, 0, server)
             return
-        _TRAP.pack_into(self._map, 0, armed, 0, scope, armed)
+        _TRAP.pack_into(self._map, 0, armed, 0, scope, armed, server)
+        if scope == SERVER:
+            kill_server(server)  # and we go on
+            return
         if scope == WORKER:
             os.kill(os.getpid(), signal.SIGKILL)
         os.killpg(os.getpgrp(), signal.SIGKILL)
         signal.pause()
 
 
+def kill_server(leader: int) -> None:
+    """All processes of a PostgreSQL at the same time, as far as that goes: as when the power fails,
+    but for what the kernel has not written yet."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(leader, signal.SIGSTOP)  # or it would see its children die, and tidy up
+        children = Path(f"/proc/{leader}/task/{leader}/children").read_text().split()
+        for pid in [*map(int, children), leader]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
 def install(trap: Trap) -> None:
-    """Wrap the gateway's functions. A name that is gone stops the harness, not a point's effect."""
+    """Wrap the gateway's functions. A name that is gone stops the harness, not a point's effect.
+
+    Those of a store in PostgreSQL: `points_postgres.py`.
+    """
     _watch_sqlite(trap)
     _watch_intake(trap)
     _watch_relay(trap)
@@ -106,26 +126,23 @@ def _watch_sqlite(trap: Trap) -> None:
         def execute(self, sql: str, *arguments: Any) -> sqlite3.Cursor:
             if sql == "COMMIT" and self.wrote:
                 wrote, self.wrote = self.wrote, ""
-                trap.passed(_BEFORE[wrote])
+                trap.passed(BEFORE[wrote])
                 done = super().execute(sql)
-                trap.passed(_AFTER[wrote])
+                trap.passed(AFTER[wrote])
                 return done
             if sql.startswith("PRAGMA wal_autocheckpoint"):
                 sql = f"PRAGMA wal_autocheckpoint = {CHECKPOINT}"
             elif sql.startswith("BEGIN"):
                 self.wrote = ""
-            elif sql.startswith("INSERT INTO messages"):
-                self.wrote = "message"
-            elif sql.startswith("UPDATE letters SET state = 'active'") and not self.wrote:
-                self.wrote = "claim"
             elif sql.startswith("PRAGMA user_version ="):
                 self.wrote = "migration"
                 trap.passed("migration-step")
+            else:
+                self.wrote = wrote_also(self.wrote, sql)
             return super().execute(sql, *arguments)
 
         def executemany(self, sql: str, rows: Iterable[Any]) -> sqlite3.Cursor:  # type: ignore[override]
-            if sql.startswith("UPDATE recipients SET state") and self.wrote != "message":
-                self.wrote = "settle"
+            self.wrote = wrote_also(self.wrote, sql)
             return super().executemany(sql, rows)
 
         def backup(self, *arguments: Any, **more: Any) -> None:
@@ -146,13 +163,24 @@ def _watch_sqlite(trap: Trap) -> None:
     Spool.write = spool  # type: ignore[method-assign]
 
 
-_BEFORE = {
+def wrote_also(wrote: str, sql: str) -> str:
+    """What a transaction is about that was about `wrote`, with one statement more."""
+    if sql.startswith("INSERT INTO messages"):
+        return "message"
+    if sql.startswith("UPDATE letters SET state = 'active'"):
+        return wrote or "claim"
+    if sql.startswith("UPDATE recipients SET state") and wrote != "message":
+        return "settle"
+    return wrote
+
+
+BEFORE = {
     "message": "before-commit",
     "claim": "",
     "settle": "before-settle",
     "migration": "migration-commit",
 }
-_AFTER = {
+AFTER = {
     "message": "after-commit",
     "claim": "claimed",
     "settle": "after-settle",
@@ -168,8 +196,8 @@ def _watch_intake(trap: Trap) -> None:
     from gateway.edge.taking import Taker
     from gateway.pipeline import Pipeline
 
-    _before(Taker, "_hand_over", lambda *_: trap.passed("after-data"))
-    _before(Pipeline, "examine", lambda *_: trap.passed("examining"))
+    before(Taker, "_hand_over", lambda *_: trap.passed("after-data"))
+    before(Pipeline, "examine", lambda *_: trap.passed("examining"))
     flush = Connection._flush
 
     def flushed(self: Connection) -> None:
@@ -220,7 +248,7 @@ POLL = 0.05
 def _watch_ends(trap: Trap) -> None:
     from gateway.app import Gateway
     from gateway.edge.relay import Relay
-    from gateway.store.sqlite import SqliteStore
+    from gateway.store.common import CommonStore
 
     begin = Relay.__init__
 
@@ -228,9 +256,9 @@ def _watch_ends(trap: Trap) -> None:
         begin(self, **{"poll": POLL, **more})
 
     Relay.__init__ = begun  # type: ignore[method-assign]
-    _before(Relay, "drain", lambda *_: trap.passed("drain"))
-    _before(SqliteStore, "close", lambda *_: trap.passed("drained"))
-    _before(Gateway, "_build_intake", lambda self, *_: _reloading(trap, self))
+    before(Relay, "drain", lambda *_: trap.passed("drain"))
+    before(CommonStore, "close", lambda *_: trap.passed("drained"))
+    before(Gateway, "_build_intake", lambda self, *_: _reloading(trap, self))
 
 
 def _reloading(trap: Trap, gateway: Any) -> None:
@@ -238,7 +266,7 @@ def _reloading(trap: Trap, gateway: Any) -> None:
         trap.passed("reload")
 
 
-def _before(owner: type, name: str, act: Callable[..., None]) -> None:
+def before(owner: type, name: str, act: Callable[..., None]) -> None:
     """Do something whenever a method is called; it may be a coroutine."""
     original = getattr(owner, name)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 TIMEOUT = 20.0
@@ -44,19 +44,32 @@ class Senders:
 
     make: Callable[[], Letter]
     chance: random.Random
-    address: tuple[str, int] = ("", 0)
+    addresses: Sequence[tuple[str, int]] = ()
+    """Any of them will do."""
     waiting: deque[Letter] = field(default_factory=deque)
     in_flight: set[Letter] = field(default_factory=set)
     """The final dot was said, or may have been, and no reply has come."""
+    doubtful: set[Letter] = field(default_factory=set)
+    """PostgreSQL ended between their final dot and its reply: put off, they may still be kept."""
     making: bool = False
     """New letters are written; otherwise only what waits is sent."""
     put_off: Counter[str] = field(default_factory=Counter)
     """How often each reply that is not what was hoped for came."""
     lost_connections: int = 0
     unanswered: int = 0
-    """Final dots that got no reply, the connection being lost."""
+    """Final dots that got no reply, the connection being lost, or a doubtful one."""
 
     _busy: int = 0
+    doubting: bool = False
+
+    def doubt(self) -> None:
+        """PostgreSQL is about to end. Until `trust` no 4yz says for certain: not kept."""
+        self.doubting = True
+        self.doubtful |= self.in_flight
+
+    def trust(self) -> None:
+        """It has ended: nothing that begins now can be kept before it is back."""
+        self.doubting = False
 
     def start(self, count: int) -> None:
         self._tasks = [asyncio.create_task(self._send_on()) for _ in range(count)]
@@ -83,7 +96,8 @@ class Senders:
                 await asyncio.sleep(self.chance.uniform(0.01, 0.05))
 
     async def _session(self) -> None:
-        reader, writer = await asyncio.wait_for(asyncio.open_connection(*self.address), TIMEOUT)
+        address = self.chance.choice(self.addresses)
+        reader, writer = await asyncio.wait_for(asyncio.open_connection(*address), TIMEOUT)
         try:
             await _reply(reader, 220)
             writer.write(b"EHLO mail.author.example\r\n")
@@ -116,12 +130,17 @@ class Senders:
                 await _reply(reader, code)
             letter.dots += 1
             self.in_flight.add(letter)
+            if self.doubting:
+                self.doubtful.add(letter)
             writer.write(letter.content.replace(b"\r\n.", b"\r\n..") + b".\r\n")
             answer = await _reply(reader, 250)
             letter.dots -= 1
             letter.queue_id = answer.rpartition(" ")[2]
         except Refused as refusal:
-            letter.dots -= letter in self.in_flight
+            if letter in self.doubtful:
+                self.unanswered += 1
+            else:
+                letter.dots -= letter in self.in_flight
             if str(refusal).startswith("5"):
                 letter.refused = str(refusal)
             self.put_off[str(refusal)] += 1
@@ -132,6 +151,7 @@ class Senders:
         finally:
             self._busy -= 1
             self.in_flight.discard(letter)
+            self.doubtful.discard(letter)
             if not letter.queue_id and not letter.refused:
                 self.waiting.append(letter)
 
