@@ -88,8 +88,10 @@ class Server:
                 "ORDER BY state = 'active' DESC, random() LIMIT 1"
             ).fetchall()
         for (pid,) in rows:
-            with suppress(ProcessLookupError):
+            with suppress(ProcessLookupError, TimeoutError):  # it may be back before we look
                 os.kill(pid, signal.SIGKILL)
+                self._until(serves=False, limit=1.0)
+                time.sleep(0.05)  # for the others to be gone
 
     def _end(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError):
@@ -114,15 +116,21 @@ class Server:
 
     def well(self) -> None:
         """Wait until it serves, having recovered by itself."""
-        end = time.monotonic() + START_LIMIT
-        while True:
-            try:
-                self.connect().close()
-                return
-            except psycopg.OperationalError:
-                if time.monotonic() > end:
-                    raise
-            time.sleep(0.02)
+        self._until(serves=True, limit=START_LIMIT)
+
+    def _until(self, *, serves: bool, limit: float) -> None:
+        end = time.monotonic() + limit
+        while self._serves() != serves:
+            if time.monotonic() > end:
+                raise TimeoutError(f"PostgreSQL: not {serves=} in {limit:.0f} s")
+            time.sleep(0.005)
+
+    def _serves(self) -> bool:
+        try:
+            self.connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def _leader(self) -> int:
         return int((self._cluster.folder / "data/postmaster.pid").read_text().partition("\n")[0])

@@ -99,8 +99,7 @@ class SharedLife(Life):
             ONE: self.server.kill_one,
         }
         await asyncio.to_thread(ends[how])
-        if how != ONE:
-            self.senders.trust()
+        self.senders.trust()
 
     async def _lose_server_at(self) -> int:
         """It is killed while a message is at a named point; the gateway goes on from there."""
@@ -133,10 +132,6 @@ class SharedLife(Life):
 
     async def _start_server(self, how: str) -> None:
         await asyncio.to_thread(self.server.well if how == ONE else self.server.start)
-        if how == ONE:
-            await asyncio.sleep(0.1)  # in case its end had not been noticed yet
-            await asyncio.to_thread(self.server.well)
-            self.senders.trust()
 
     async def _lose_both(self) -> int:
         """It ends, and so does a gateway, which starts again before it or after it."""
