@@ -328,6 +328,15 @@ async def test_keys_under_1024_bits_never_pass(judge):
     assert await judge(forge.sign(), forge.zone(record)) == [("permerror", "key of 768 bits")]
 
 
+@pytest.mark.parametrize(("bits", "usable"), [(17, True), (64, True), (65, False), (2047, False)])
+async def test_an_exponent_that_costs_too_much(rsa_forge, judge, bits, usable):
+    numbers = rsa.RSAPublicNumbers(e=(1 << (bits - 1)) + 1, n=(1 << 2047) + 1)
+    octets = numbers.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    record = f"v=DKIM1; p={base64.b64encode(octets).decode()}"
+    expected = ("fail", "bad signature"), ("permerror", "key with too large an exponent")
+    assert await judge(rsa_forge.sign(), rsa_forge.zone(record)) == [expected[not usable]]
+
+
 async def test_a_key_in_the_words_of_the_rfc(rsa_forge, judge):
     """3.6.1 says RSAPublicKey, everybody publishes SubjectPublicKeyInfo: both are read."""
     record = public_record(rsa_forge.key._key, PublicFormat.PKCS1)

@@ -17,6 +17,8 @@ from gateway.resolver import Resolver
 
 MIN_BITS, MAX_BITS = 1024, 8192
 """RFC 8301, 3.2 wants 1024 and more; the upper bound keeps one check cheap."""
+MAX_EXPONENT_BITS = 64
+"""Everybody's is 65537; one as long as the modulus costs a thousand times as much to check."""
 MAX_RECORD = 8192
 """Letters of a key record: four times what the longest key takes."""
 MAX_RECORDS = 3
@@ -143,4 +145,6 @@ def _load(kind: str, octets: bytes) -> RSAPublicKey | Ed25519PublicKey:
         raise MalformedError("key is not an RSA key")
     if not MIN_BITS <= key.key_size <= MAX_BITS:
         raise MalformedError(f"key of {key.key_size} bits")
+    if key.public_numbers().e.bit_length() > MAX_EXPONENT_BITS:
+        raise MalformedError("key with too large an exponent")
     return key
