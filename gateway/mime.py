@@ -1,13 +1,12 @@
 """The body: what a reader is shown of it, and what hangs on it (RFC 2045, 2046).
 
-fast-mail-parser reads it; what that refuses goes to mail-parser, cut to a size that keeps it fast;
+fast-mail-parser reads it; what that refuses goes to `damaged.py`, cut to a size that keeps it fast;
 and if that fails too there is no text, and a defect says so. What they get is our own short header
 section with the fields that describe the body, so that our cut of the header section holds.
 """
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from itertools import chain
 
 import fast_mail_parser
 
-from gateway.header import clean, sound, to_text
+from gateway.damaged import Found, attachment, read_slowly
+from gateway.header import to_text
 from gateway.message import Attachment, Octets
 
 SMALL = 128 * 1024
@@ -29,6 +29,11 @@ HTML_FACTOR = 4
 
 _DESCRIBING = ("content-type", "content-transfer-encoding", "content-disposition")
 _TYPE = re.compile(rb"[ \t\r\n]*([!-.0-9:<>-~]+/[!-.0-9:<>-~]+)")
+_NO_TYPE = re.compile(
+    rb"(?i)\ncontent-type[ \t]*+:"
+    rb"(?!(?:\r?\n)?[ \t]*+(?:\r?\n[ \t]++)*+[!-.0-9:<>-~]++/[!-.0-9:<>-~])"
+)
+"""A Content-Type that names no type and subtype: to readers it is as if it were not there."""
 _CONTAINER = re.compile(
     rb"\n[Cc][Oo][Nn][Tt][Ee][Nn][Tt]-[Tt][Yy][Pp][Ee]:[ \t]*+"
     rb"([Mm][Uu][Ll][Tt][Ii][Pp][Aa][Rr][Tt]/[\w.+-]{1,60})"
@@ -87,21 +92,13 @@ def read(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What either parser gives."""
-
-    plain: Sequence[str] = ()
-    html: Sequence[str] = ()
-    attachments: tuple[Attachment, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
 def _find(raw: bytes, head: int, top: str, text: int, defects: list[str]) -> Found:
     """Ask one parser after the other, and at last the octets themselves."""
     found = _fast(raw)
-    if found is None or _nothing(found, top, raw, head):
-        found = _slow(raw[:SLOW_MAX], defects)
+    if found and any("/" not in one.content_type for one in found.attachments):
+        found = _fast(_NO_TYPE.sub(b"\nX-No-Type:", raw)) or found
+    if found is None or _nothing(found, top, raw, head) or _undecoded(found):
+        found = read_slowly(raw[:SLOW_MAX], defects)
     if found is None:
         defects.append("unreadable body")
         return Found()
@@ -117,7 +114,7 @@ def _head(describing: Mapping[str, Sequence[bytes]]) -> bytes:
     lines = []
     for name in _DESCRIBING:
         values = describing.get(name)
-        if values:
+        if values and (name != "content-type" or _TYPE.match(values[0])):
             lines.append(name.encode() + b":" + values[0] + b"\r\n")
     return b"".join([*lines, b"\r\n"])
 
@@ -133,11 +130,11 @@ def _fast(raw: bytes) -> Found | None:
     try:
         mail = fast_mail_parser.parse_email(raw, mode="lazy")
         return Found(
-            mail.text_plain,
-            mail.text_html,
+            [_unpaired(text) for text in mail.text_plain],
+            [_unpaired(text) for text in mail.text_html],
             tuple(
                 [
-                    _attachment(item.filename, item.mimetype, item.encoded_size)
+                    attachment(item.filename, item.mimetype, item.encoded_size)
                     for item in mail.attachments
                 ]
             ),
@@ -150,10 +147,6 @@ def _fast(raw: bytes) -> Found | None:
         if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
             raise
         return None
-
-
-def _attachment(filename: str, kind: str, size: int) -> Attachment:
-    return Attachment(clean(filename)[:255], clean(kind)[:120].lower(), size)
 
 
 _WARNINGS = {
@@ -178,41 +171,11 @@ def _nothing(found: Found, top: str, raw: bytes, head: int) -> bool:
     )
 
 
-def _slow(raw: bytes, defects: list[str]) -> Found | None:
-    """mail-parser's reading: much slower, and patient with what is broken."""
-    import mailparser  # only for the broken few
-
-    logging.getLogger("mailparser").disabled = True  # it would log what strangers wrote
-
-    try:
-        mail = mailparser.parse_from_bytes(raw)
-        categories = sorted(str(category) for category in mail.defects_categories)
-        found = Found(
-            [sound(str(part)) for part in mail.text_plain],
-            [sound(str(part)) for part in mail.text_html],
-            tuple(_slow_attachments(mail.attachments)),
-        )
-    except Exception:  # a message that breaks both parsers is still delivered
-        defects.append("broken MIME structure")
-        return None
-    defects.extend(_category(category) for category in categories)
-    if not categories:
-        defects.append("broken MIME structure")
-    return found
-
-
-def _category(name: str) -> str:
-    """`InvalidBase64CharactersDefect` as words: `invalid base64 characters`."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name.removesuffix("Defect"))
-    return spaced.lower()[:80]
-
-
-def _slow_attachments(items: Sequence[Mapping[str, object]]) -> Iterator[Attachment]:
-    for item in items:
-        payload = item.get("payload")
-        size = len(payload) if isinstance(payload, str) else 0
-        kind = sound(str(item.get("mail_content_type") or "application/octet-stream"))
-        yield _attachment(sound(str(item.get("filename") or "")), kind, size)
+def _undecoded(found: Found) -> bool:
+    """A charset that browsers refuse (ISO-2022-KR, HZ) gives one replacement character."""
+    if "unknown charset" in found.warnings:
+        return False
+    return any(text == "\ufffd" for text in chain(found.plain, found.html))
 
 
 def _join(texts: Sequence[str], bound: int) -> tuple[str, bool]:
@@ -236,6 +199,26 @@ def _mended(text: str) -> str:
         return text.translate(_CP1252).encode("latin-1").decode("utf-8")
     except UnicodeError:
         return text
+
+
+def _unpaired(text: str) -> str:
+    """Text of single octets that was read as UTF-16, read again; any other text as it is.
+
+    The parser believes a byte order mark, or a label; the mail client shows the letters.
+    """
+    if len(text) < 4 or ord(text[0]) < 0x0909:  # two letters of ASCII, or white space
+        return text
+    start = text[:200].encode("utf-16-le", "replace")
+    if sum([32 <= octet < 127 or octet in b"\r\n\t" for octet in start]) < 0.9 * len(start):
+        return text
+    text = text.removesuffix("\ufffd")  # half a pair
+    little, big = (text.encode(form, "replace") for form in ("utf-16-le", "utf-16-be"))
+    return to_text(big if _has_line_end(big) and not _has_line_end(little) else little)
+
+
+def _has_line_end(octets: bytes) -> bool:
+    """Whether CR and LF stand in their order, the last LF being lost perhaps."""
+    return b"\r\n" in octets or octets.endswith(b"\r")
 
 
 def _types(top: str, raw: bytes, head: int, found: Found) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import mmap
 import time
 from collections.abc import Callable
@@ -470,3 +471,69 @@ def test_a_million_fields_of_ours_are_few_cuts() -> None:
     assert message.fields[-1].end == message.body_start - 2
     assert is_ours(message.fields[-1], US)
     assert not message.whole
+
+
+@pytest.mark.parametrize(
+    "top",
+    [
+        "Content-Type:",
+        "Content-Type: text",
+        "Content-Type: text; charset=utf-8",
+        "Content-Type: ;x",
+    ],
+)
+def test_a_type_that_is_none_is_text(top: str) -> None:
+    """RFC 2045, 5.2: readers are shown it, so it is read."""
+    assert read(letter("From: a@b.example", top)).plain == "Hello\r\n"
+    parts = f"--x\r\n{top}\r\n\r\nHello\r\n--x--"
+    assert "Hello" in read(MIXED + parts.encode()).plain
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\xff\xfeYou stole my money.\r\n",
+        b"\xfe\xffYou stole my money!\r\n",
+        b"You stole my money.\r\n",
+    ],
+)
+@pytest.mark.parametrize(
+    "charset", ["utf-8", "us-ascii", "utf-16", "utf-16be", "iso-2022-kr", "hz-gb-2312"]
+)
+@pytest.mark.parametrize("kind", ["plain", "html"])
+def test_a_charset_that_lies_hides_no_text(body: bytes, charset: str, kind: str) -> None:
+    """Two octets, or a label, must not blind what reads for spam and anger."""
+    head = f"Content-Type: text/{kind}; charset={charset}\r\n\r\n".encode()
+    message = read(b"From: a@b.example\r\n" + head + body)
+    assert "stole my money" in message.plain + message.html
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16le", "utf-16be"])
+def test_what_is_utf_16_is_read_so(charset: str) -> None:
+    text = "您好，我的订单在哪里？已经两个星期了。 Where is it? "
+    encoded = base64.b64encode(text.encode(charset)).decode()
+    head = [f"Content-Type: text/plain; charset={charset}", "Content-Transfer-Encoding: base64"]
+    assert read(letter("From: a@b.example", *head, body=encoded)).plain == text
+
+
+def test_what_breaks_two_parsers_is_read_by_a_third() -> None:
+    broken = b'Content-Type: multipart/mixed; boundary="x\r\n y"\r\n\r\n--x \r\nHello there\r\n'
+    head = b'Content-Type: multipart/mixed; boundary="x"; boundary=y\r\n\r\n--x\r\n'
+    message = read(b"From: a@b.example\r\n" + head + broken)
+    assert "Hello there" in message.plain
+    assert "broken MIME structure" in message.defects
+    deep = b"".join(
+        b'Content-Type: multipart/mixed; boundary="b%d"\r\n\r\n--b%d\r\n\r\nHi %d\r\n--b%d\r\n'
+        % (i, i, i, i)
+        for i in range(60)
+    )
+    message = read(b"From: a@b.example\r\n" + deep)
+    assert "Hi 1\n" in message.plain
+    assert message.unread == ("depth (over 50)",)
+
+
+def test_what_strangers_wrote_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Loggers below one that is disabled still speak."""
+    head = b'Content-Type: multipart/mixed; boundary="x"\r\n\r\n'
+    read(b"From: a@b.example\r\n" + head + b"--y\r\n" * 600)
+    assert not caplog.records
