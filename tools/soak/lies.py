@@ -17,17 +17,17 @@ from gateway.edge.pulse import Pulse
 from gateway.edge.smtp_session import Session
 from gateway.pipeline import Pipeline
 from gateway.store import Receipt
+from gateway.store.common import CommonStore
 from gateway.store.opening import store_path
-from gateway.store.sqlite import SqliteStore
 
 _background: set[asyncio.Task[Any]] = set()
 
 
 def promise_early() -> None:
     """250 before the message is on disk."""
-    keep = SqliteStore.keep_leased
+    keep = CommonStore.keep_leased
 
-    async def hasty(self: SqliteStore, *arguments: Any) -> Receipt:
+    async def hasty(self: CommonStore, *arguments: Any) -> Receipt:
         async def later() -> None:
             await asyncio.sleep(0.05)
             await keep(self, *arguments[:3], ())
@@ -37,7 +37,7 @@ def promise_early() -> None:
         task.add_done_callback(_background.discard)
         return Receipt()
 
-    SqliteStore.keep_leased = hasty  # type: ignore[method-assign]
+    CommonStore.keep_leased = hasty  # type: ignore[method-assign]
 
 
 def _twice(kind: str) -> None:
