@@ -35,6 +35,8 @@ ENDINGS = 32
 """Attempts of one lane whose outcome may be on its way to the disk while the next one begins."""
 POLL = 1.0
 """Seconds after which the store is asked even if nobody woke us: other processes change it too."""
+OTHERS = 3
+"""Poll times in which all who share our clock have seen that it jumped."""
 SOON = 0.02
 """Seconds for which the ends of letters are gathered before the store is asked what follows."""
 RENEWAL = 60.0
@@ -249,8 +251,10 @@ class Relay:
         for lane in self._lanes.take_idle():
             self._courier.part_from(lane)
         if abs(self._clock() - self._renewed) > timedelta(seconds=2 * self._renewal):
-            # The machine stood still, or its clock jumped: what is in our hands is still ours.
+            # The machine stood still, or its clock jumped: what is in our hands is still ours, and
+            # what is in others' is theirs. Each of them finds it out within its poll time.
             await self._renew()
+            await asyncio.sleep(OTHERS * self._poll)
         but_not = self._lanes.mark_full()
         self._lanes.asking()
         try:

@@ -793,6 +793,34 @@ async def test_a_machine_that_stood_still_takes_nothing_from_itself(bench, hops,
     assert len(hop.taken) == 3
 
 
+@pytest.mark.parametrize("kind", ["letter", "acknowledgement"])
+async def test_nor_does_one_worker_from_another(bench, hops, kind):
+    """Both wake up with the machine; whoever looks first finds the other's leases over."""
+    gate = asyncio.Event()
+
+    async def slow(*_: Any) -> None:
+        await gate.wait()
+
+    hop = await hops.start(on_data=slow)
+    bench.add_hop("mailbox", hop.address, connections=1)
+    keep = bench.keep("mailbox") if kind == "letter" else bench.keep_own("mailbox", kind)
+    letter = await keep
+    async with bench.running():
+        await hop.wait_for(lambda: "DATA" in hop.commands)
+        async with bench.running() as other:
+            elsewhere = await hops.start()
+            bench.add_hop("elsewhere", elsewhere.address)
+            bench.now += timedelta(minutes=10)
+            await bench.keep("elsewhere")
+            other.wake()
+            await elsewhere.letters(1)  # a claim is over
+            gate.set()
+            await bench.until("delivery", 2, outcome="relayed")
+    assert (await bench.entry(letter)).state == "relayed"
+    assert len(hop.taken) == 1
+    assert hop.commands.count("DATA") == 1
+
+
 async def test_what_a_dead_worker_had_is_delivered_by_another(bench, hops):
     reached = asyncio.Event()
 
