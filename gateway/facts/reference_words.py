@@ -10,28 +10,72 @@ _KINDS = """
 orders?|purchase orders?|p\\.?o\\.?|tickets?|cases?|booking|reservation|confirmation|contract
 |invoices?|bill|reference|ref\\.?|complaint|claim|rma|return|job|incident|outage|fault|tkt
 |work order|wo|policy|policies|permit|appeal|request|quote|application
-|enquiry|query|agreement|dispute|listing
-|bestell(?:ung|ungen|nummern?|-?nr\\.?|-?id)?|auftr(?:ag|äge|ags-?nummer|ags-?nr\\.?|agsnr)|order-?(?:nummer
-|nr)|rechnung(?:en|s-?nummer|s-?nr\\.?)?|vertrag(?:s-?nummer|s-?nr\\.?)?|buchung(?:s-?nummer|s-?nr\\.?|s-?code)?
-|reservierung(?:s-?nummer|s-?nr\\.?)?|vorgang(?:s-?nummer|s-?nr\\.?)?|ticket-?(?:nummer|nr)|fall(?:-?nummer
-|-?nr\\.?)?|aktenzeichen|az\\.?|gz\\.?|geschäftszeichen|referenz(?:-?nummer|-?nr\\.?)?|reklamation(?:s-?nummer)?|zeichen|antrag(?:s-?nummer
-|s-?nr\\.?)?|anfrage(?:-?nummer)?|meldung(?:s-?nummer)?|angebot(?:s-?nummer)?|police(?:n-?nummer)?|versicherungsschein(?:-?nummer|-?nr\\.?)?|schaden(?:s?-?nummer)?|störung(?:s-?nummer)?|widerspruch|bescheid|anzeige|akte|retoure|lieferung|mahnung
-|commandes?|cde|police|dossier|réservation|contrat|factures?|référence|réf\\.?|réclamation|billet|intervention
-|demande|sinistre|devis|panne|contrats|dossiers|demandes|litige|retour|vente|annonce|avis|résa|reçu|colis
-|prélèvement|convocation|résiliation|mise en demeure|virement|signalement
-|pedidos?|compras?|reserva|contrato|facturas?|referencia|caso|incidencia|expediente|localizador|reclamación
-|reclamos?|folio|solicitud|póliza|orden|boleto|siniestro|presupuesto|aver[ií]a|reclamacion|poliza|tiquete|trámite|tramite|legajo|cita|venta|anuncio
-|devolución|disputa|queja|incidencias|contratos|expte\\.?|exp\\.?|radicado|multa|sanción|guía|convenio|recibo
-|ordin[ei]|pratica|polizza|prenotazione|contratto|fattur[ae]|riferimento|segnalazione|rif\\.?|reclamo|richiesta
-|intervento|guasto|sinistro|preventivo|biglietto|bolletta|contratti|ordini|pratiche|cup|annuncio|disdetta
-|ricevuta|verbale|scontrino|appuntamento|referto
+|enquiry|query|agreement|dispute|listing|repair|report|citation|notice|docket|delivery|shipment
+|appointment|appt\\.?|file|form|lease|tenancy|receipt|estimate|guarantee|warranty|exchange|sale
+|collection
+|pick-?up|rental|hire|itinerary|trip|referral|matter|chat|mandate|proposal|submission|enrolment
+|enrollment
+|project|quotation|subscription|callout|call-out|visit|licen[cs]e|auction
+|bestell(?:ung|ungen|nummern?|-?nr\\.?|-?id)?|auftr(?:ag|äge|ags-?nummer|ags-?nr\\.?|agsnr)
+|order-?(?:nummer
+|nr)|rechnung(?:en|s-?nummer|s-?nr\\.?)?|vertrag(?:s-?nummer|s-?nr\\.?)?|buchung(?:s-?nummer
+|s-?nr\\.?|s-?code)?
+|reservierung(?:s-?nummer|s-?nr\\.?)?|vorgang(?:s-?nummer|s-?nr\\.?)?|ticket-?(?:nummer|nr)
+|fall(?:-?nummer
+|-?nr\\.?)?|aktenzeichen|az\\.?|gz\\.?|geschäftszeichen|referenz(?:-?nummer|-?nr\\.?)?
+|reklamation(?:s-?nummer)?|zeichen|antrag(?:s-?nummer
+|s-?nr\\.?)?|anfrage(?:-?nummer)?|meldung(?:s-?nummer)?|angebot(?:s-?nummer)?|police(?:n-?nummer)?
+|versicherungsschein(?:-?nummer|-?nr\\.?)?|schaden(?:s?-?nummer)?|störung(?:s-?nummer)?|widerspruch
+|bescheid|anzeige|akte|retoure|lieferung|mahnung|lieferschein|rücksendung|reparatur|termin
+|beschwerde|kündigung|verfahren|beleg
+|quittung|reise|inserat|mietvertrag|garantie|austausch|projekt|einsatz|auftr\\.?|best\\.?
+|bestell-nr\\.?|anmeldung
+|commandes?|cde|police|dossier|réservation|contrat|factures?|référence|réf\\.?|réclamation|billet
+|intervention
+|demande|sinistre|devis|panne|contrats|dossiers|demandes|litige|retour|vente|annonce|avis|résa|reçu
+|colis
+|prélèvement|convocation|résiliation|mise en demeure|virement|signalement|livraison|expédition
+|visite|rdv
+|rendez-vous|permis|plainte|amende|contravention|recours|inscription|location|séjour|voyage|échange
+|garantie
+|réparation|ordonnance|mandat|attestation|quittance|avoir|incident|fiche|offre|projet|consultation
+|rapport
+|constat|expertise|autorisation|requête|abonnement|bon de commande|ordre|ticket de caisse
+|souscription
+|pedidos?|compras?|reserva|contrato|facturas?|referencia|caso|incidencia|expediente|localizador
+|reclamación
+|reclamos?|folio|solicitud|póliza|orden|boleto|siniestro|presupuesto|aver[ií]a|reclamacion|poliza
+|tiquete|trámite|tramite|legajo|cita|venta|anuncio
+|devolución|disputa|queja|incidencias|contratos|expte\\.?|exp\\.?|radicado|multa|sanción|guía
+|convenio|recibo|recogida|entrega|reparación|visita|turno|licencia|permiso|denuncia
+|recurso|albarán|garantía|inscripción|reporte|gestión|servicio|parte|cotización|remisión|ficha|acta
+|consulta
+|autorización|resolución|incidente|requerimiento|viaje|alquiler|suscripción|préstamo|proyecto
+|ordin[ei]|pratica|polizza|prenotazione|contratto|fattur[ae]|riferimento|segnalazione|rif\\.?
+|reclamo|richiesta
+|intervento|guasto|sinistro|preventivo|biglietto|bolletta|contratti|ordini|pratiche|cup|annuncio
+|disdetta
+|ricevuta|verbale|scontrino|appuntamento|referto|consegna|riparazione|visita|permesso|denuncia
+|ricorso|multa
+|contravvenzione|domanda|istanza|ddt|garanzia|reso|noleggio|viaggio|soggiorno|protocollo|prot\\.?
+|incarico
 |encomendas?|apólice|faturas?|referência|processo|protocolo|nota fiscal|reclamação|chamado
-|ocorrência|bilhete|contestaç[ãa]o|contestacao|guia|loc|contratos|processos|requerimento|anúncio|venda
-|reclamações|talão|boleto|orçamento|solicitação|marcação|bestelling(?:en)?|bestelnummer|bestelnr|ordernummer|ordernr|zaak(?:nummer)?
+|ocorrência|bilhete|contestaç[ãa]o|contestacao|guia|loc|contratos|processos|requerimento|anúncio
+|venda
+|reclamações|talão|boleto|orçamento|solicitação|marcação|entrega|visita|reparação|reparo
+|assistência|avaria
+|licença|queixa|denúncia|recurso|multa|coima|inscrição|devolução|troca|garantia|ordem|requisição
+|viagem
+|participação|atendimento|registo|registro|proposta|cotação|assinatura|adesão|serviço|incidente
+|auto|senha|bestelling(?:en)?|bestelnummer|bestelnr|ordernummer|ordernr|zaak(?:nummer)?
 |dossier(?:nummer|nr)
 |boeking(?:snummer|snr)?|reservering(?:snummer)?|contract(?:nummer|nr)|factuur(?:nummer|nr)?
-|ticketnummer|referentie(?:nummer)?|kenmerk|melding(?:snummer)?|klacht(?:nummer)?|aanvraag(?:nummer)?
-|schade(?:nummer)?|storing(?:snummer)?|advertentie|retour|afspraak|geschil|bezwaar|betaling|(?:kassa)?bon(?:nummer)?|polis(?:nummer)?|offerte(?:nummer)?
+|ticketnummer|referentie(?:nummer)?|kenmerk|melding(?:snummer)?|klacht(?:nummer)?
+|aanvraag(?:nummer)?
+|schade(?:nummer)?|storing(?:snummer)?|advertentie|retour|afspraak|geschil|bezwaar|betaling
+|levering|reparatie|vergunning|beschikking|boete|reis
+|huur|garantie|opdracht|project|verzoek|incident|(?:kassa)?bon(?:nummer)?|polis(?:nummer)?
+|offerte(?:nummer)?
 """.strip().replace("\n", "")
 """The words for what a number may be a reference to; a line break stands for nothing."""
 
@@ -46,7 +90,10 @@ _WRITTEN = (
     r"(?:[A-ZÄÖÜ]{0,8}[-/_.]?[0-9](?:[0-9A-Z]|[-/_][0-9A-Z]|\.[0-9]){2,24}"
     r"|(?-i:[A-Z]{1,5}[0-9][A-Z0-9]{2,10}|[A-Z]{2,5}-[0-9]{2}))"
 )
-_JOINT = r"(?:[ ]?(?:,|;|&|/|\b(?:and|und|et|y|e|en|or|oder|ou)\b)[ ]?){1,2}"
+_JOINT = (
+    r"(?:[ ]?(?:,|;|&|/|\b(?:and|und|et|y|e|en|or|oder|ou)\b)[ ]?){1,2}"
+    r"(?:(?:now|also|then|el|la|le|il|o|a|de|die|der|het|auch|aussi|también)[ ]){0,2}"
+)
 
 
 def compiled(pattern: str) -> Any:
@@ -94,7 +141,11 @@ CODES = compiled(
     r"(?:^|[\s(\[,:;\"'])(?P<order>(?-i:"
     r"[A-Z]{1,5}[-/][0-9]+(?:[-/][0-9A-Z]+){0,4}|[A-Z]{2,4}[0-9]{5,8}|[A-Z]{2,3} [0-9]{6,8}"
     r"|[A-Z]{2,3} [0-9]{1,6}-[0-9]{2,6}|[A-Z]{1,3}[0-9]{1,2}-[0-9]{3,6}|[0-9]{4,8}-[A-Z]{2,4}"
-    r"|[0-9]{1,3}-[0-9]{4,6}))"
+    r"|[0-9]{1,3}-[0-9]{4,6}|[A-Z][0-9]{5,9}|[0-9]{5,9}[A-Z]|[0-9]{2,6}/[A-Z]{1,4}/[0-9]{2,6}"
+    r"|[0-9]{3,7}/20[0-9]{2}|[0-9]{2,4}\.[0-9]{2,4}\.[0-9]{5,}|[A-Z]{2,4}\. ?[0-9]{5,8}"
+    r"|[0-9]{3,6}[A-Z]{1,3}[0-9]{2,6}|[A-Z]{2,4}-[A-Z]{0,3}[0-9]{2,6}[A-Z]{0,3}"
+    r"|[A-Z]{1,3} [0-9]{2,4}/[0-9]{2,7}|[0-9]{5}-[0-9]{1,3}|[0-9]{6,7}-[0-9]{1,4}"
+    r"|[A-Z]{2} [1-9][0-9]{3}|[A-Z]{2} [0-9]{2}-[0-9])|[A-Z]{2,5}-[0-9]{5,9})"
     r"(?:[\s)\],.:;?!\"']|$)"
 )
 """What shops number with: MKT-20931, OD/22/7719034, ZX48120, MK 300417, 8841-GAS, 55-20816."""
@@ -110,8 +161,22 @@ CODES_IN_PLACE = compiled(
 )
 """Codes of any shape where a code stands: alone, in brackets, behind `under` or `for`."""
 
+NUMBERED = compiled(
+    rf"{_BEGIN}(?:n[°ºo]\.?|nr\.?|num\.?|n[uú]m[eé]ro|nummer|number|tickets?[^.!?\n]{{1,20}})[ ]?"
+    r"(?P<order>(?-i:[1-9][0-9]{4,7}|[0-9]{1,4}-[0-9]{3,6}|[A-Z]{1,3}-[0-9]{3,6}))(?:[\s)\],.:;?!\"']|$)"
+)
+"""A number that is called one, if nothing says whose: `pedí una lámpara, número 448201`."""
+
+WHOSE = compiled(
+    r"(?:\b(?:my|mi|mon|mein\pL*|meu|mijn|mio|your|su|votre|ihre?|tu|seu|uw|phone|tel\pL*|t[ée]l\pL*|mobile"
+    r"|mobil|cell\pL*|handy|fax|whatsapp|call|ring|house|door|flat|room|line|bus|platform|haus|casa|calle"
+    r"|rue|via|rua|straat|llama\pL*|appel\pL*|chiam\pL*|lig\pL*|bel)[ ,:]*)(?:[^\s]+[ ])?$"
+)
+"""Words that make a number that is called one a phone's or a house's."""
+
 ALONE = compiled(
     r"(?:(?:^|[.!?][ ]+|\n[ ]*)(?P<order>[0-9]{5,8})"
+    r"|[(\[](?P<bracket>[0-9]{5,8})"
     r"|,[ ](?P<clause>(?-i:[0-9]{1,6}(?:-[0-9A-Z]{1,6}){0,2}-[A-Z]{1,3}))"
     r"|[(\[](?P<aside>(?-i:[A-Z] [0-9]{4,8})))(?:[.!)\]]|[ ]*\n|$)"
 )
@@ -128,10 +193,16 @@ REFERRED = compiled(r"\b(?:under|re|ref|for|from|about|unter|zu|für|sous|onder|
 """Words behind which even three and four digits are a reference."""
 
 SUBJECT_CODES = compiled(
-    rf"(?:^|[\s(\[,:;#])(?P<order>{_PARTS}|[A-Z]{{0,5}}[-/]?[0-9]{{4,}}|[0-9]+\.[0-9]+[-/][0-9/-]+"
+    rf"(?:^|[\s(\[,:;#])(?P<order>{_PARTS}|(?-i:[A-Z]{{2,4}}-[0-9]{{2}})|[A-Z]{{0,5}}[-/]?[0-9]{{4,}}|[0-9]+\.[0-9]+[-/][0-9/-]+"
     rf"|(?-i:[0-9A-Z]{{6}}|[A-Z]{{2,3}} [0-9]{{4,8}}))(?:[\s)\],.:;?!]|$)"
 )
 """A number in a subject says what the letter is about."""
+
+SENTENCE = compiled(r"\pL{4}[.!?][ ]$")
+"""The end of a sentence, rather than of an abbreviation such as `no.`."""
+
+TOWN = compiled(r"^[ ](?-i:\p{Lu}\p{Ll})")
+"""What follows a postal code."""
 
 POSTAL = compiled(
     r"^(?:(?:A|B|L|N|CH|FL|DK|NL)-[0-9]{4}|IS-[0-9]{3}|(?:D|F|I|E|SE|FI|CZ)-[0-9]{5})$"
@@ -164,16 +235,16 @@ AMOUNT_BEHIND = compiled(r"^[ \x{A0}]?(?:[€$£%]|[.,][0-9])")
 """What makes `1 204` an amount, not a reference."""
 
 NO_CODE = compiled(
-    r"^(?:tel|fax|mob|gsm|eur|usd|gbp|chf|cad|aud|plz|zip|nif|cif|dni|vat|iso|en|din|covid|usb|rfc"
-    r"|sha|utf|win|nt|no)\b"
+    r"^(?:(?:tel|fax|mob|gsm|eur|usd|gbp|chf|cad|aud|plz|zip|nif|cif|dni|vat|usb|win|nt|no)"
+    r"(?:[-/. ]{1,2}[0-9.]+)?$|(?:iso|en|din|covid|rfc|sha|utf)\b|(?:ue|eu|ce) )"
 )
 """Abbreviations before a number that make it something else."""
 
 OTHER_THINGS = compiled(
-    rf"{_BEGIN}(?:customer|client|member(?:ship)?|account|acct?|meter|serial|s/n|model|part|article"
+    rf"{_BEGIN}(?:customer|cust|client|member(?:ship)?|account|acct?|meter|serial|s/n|model|part|article"
     r"|item|product|sku|card|voucher|coupon|tax|vat|ein|tracking|track|batch"
-    r"|imei|sim|error|code|flight|version|router|device|type|postcode|zip|iban|bic|licen[cs]e|plate"
-    r"|reg|registration|room|ext|extension|iso|en|din|rfc|rx|nhs|pin|password|supply|mpan"
+    r"|imei|sim|error|code|flight|version|router|device|type|postcode|zip|iban|bic|plate"
+    r"|reg|registration|room|ext|extension|iso|din|rfc|rx|nhs|pin|password|supply|mpan"
     r"|kunden?|kd\.?|konto|mitglieds?|z(?:ä|ae)hler|serien|modell|artikel|karten?|steuer|ust"
     r"|sendungs"
     r"|chargen?"
@@ -182,7 +253,7 @@ OTHER_THINGS = compiled(
     r"|adhérent"
     r"|cliente|cuenta|contador|serie|modelo|artículo|tarjeta|nif|cif|dni|nie|cups|seguimiento|lote"
     r"|error"
-    r"|vuelo|socio|matrícula|conto|contatore|seriale|modello|articolo|carta|iva|codice|lotto"
+    r"|vuelo|socio|matrícula|conto|contatore|seriale|modello|articolo|iva|codice|lotto"
     r"|tracciamento"
     r"|errore|volo|tessera|targa|pod|pdr|conta|série|cartão|contribuinte|cpf|cnpj|rastreio|erro|voo"
     r"|klant|rekening|meter|serienummer|artikel|kaart|btw|bsn|kvk|partij|track ?(?:&|and) ?trace"

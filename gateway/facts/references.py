@@ -23,9 +23,10 @@ BEFORE = 40
 
 
 _CODES = (
-    words.CODES, words.CODES_IN_PLACE, words.THREE_PARTS, words.BOOKINGS, words.ALONE
+    words.CODES, words.CODES_IN_PLACE, words.THREE_PARTS, words.BOOKINGS, words.ALONE,
+    words.NUMBERED,
 )  # fmt: skip
-_NO_CODES = (words.POSTAL, words.PLACES, words.NO_CODE, words.NUMBER_LIKE)
+_NO_CODES = (words.PLACES, words.NO_CODE, words.NUMBER_LIKE)
 
 
 def find(
@@ -39,7 +40,7 @@ def find(
     found = dict.fromkeys(
         (
             *_by(patterns, f"{subject}\n{own}"),
-            *_in(subject, (words.CODES, words.SUBJECT_CODES)),
+            *_in(subject, (words.CODES, words.SUBJECT_CODES), subject=True),
             *_in(own, _CODES),
         )
     )
@@ -56,7 +57,7 @@ def _by(patterns: Sequence[Any], text: str) -> Iterator[str]:
                 yield value.strip()[:60]
 
 
-def _in(text: str, codes: Sequence[Any]) -> list[str]:
+def _in(text: str, codes: Sequence[Any], *, subject: bool = False) -> list[str]:
     """The references in one text, by position; what is found by name is not found again."""
     found: dict[int, list[str]] = {}
     taken: list[tuple[int, int]] = []
@@ -72,7 +73,7 @@ def _in(text: str, codes: Sequence[Any]) -> list[str]:
     for pattern in codes:
         for match in islice(pattern.finditer(text), LOOKED_MAX):
             start, end = match.span(match.lastindex)
-            if not _overlaps(start, end, taken) and _is_code(text[start:end], text[:start]):
+            if not _overlaps(start, end, taken) and _is_code(text, start, end, subject=subject):
                 taken.append((start, end))
                 found[start] = [text[start:end]]
     return [value for start in sorted(found) for value in found[start]]
@@ -119,19 +120,32 @@ def _is_range(value: str) -> bool:
     return len(second) <= len(first) + 1 and (len(second) <= 3 or (len(second) == 4 and years))
 
 
-def _is_code(value: str, before: str) -> bool:
+def _is_code(text: str, start: int, end: int, *, subject: bool) -> bool:
     """Whether a code without a name may be a reference, by its shape and the words before it."""
+    value = text[start:end]
     short = words.SHORT_CODE.search(value)
     digits = sum(map(str.isdigit, value))
+    if words.SHORT_NAMED.search(value):
+        return not words.NO_CODE.search(value) and not start
     if digits < (2 if short and value.isalnum() else 1 if short else 3) or len(value) < 5:
         return False
     if not _is_reference(value) or _is_range(value):
         return False
     if any(shape.search(value) for shape in _NO_CODES):
         return False
-    near = before[-BEFORE:]
+    if words.POSTAL.search(value) and words.TOWN.search(text[end : end + 3]):
+        return False
+    near = text[max(0, start - BEFORE) : start]
+    own = value[:2].isalpha() and value[:2].isupper()
+    if value[0].isalpha() and (words.SENTENCE.search(near) or (own and subject)):
+        return True  # what the sentence before speaks of is not this
     if value[0].isdigit() and near[-2:-1].isdigit():
         return False  # the end of a phone number
-    if words.LOCAL_PHONE.search(value) and not words.REFERRED.search(near):
-        return False
-    return not words.OTHER_THINGS.search(near)
+    return not _is_other(value, near, first=start == 0)
+
+
+def _is_other(value: str, near: str, *, first: bool) -> bool:
+    """Whether the words before a code say that it is a phone number, a meter and so on."""
+    if words.LOCAL_PHONE.search(value) and not first and not words.REFERRED.search(near):
+        return True
+    return bool(words.OTHER_THINGS.search(near) or (value.isdigit() and words.WHOSE.search(near)))
