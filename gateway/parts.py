@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.acknowledgement.decision import OwnIdentity
+from gateway.acknowledgement.decision import OwnIdentity, our_people
 from gateway.acknowledgement.message_ids import MessageIds
 from gateway.acknowledgement.render import Templates
 from gateway.compose import Composer
@@ -62,7 +62,7 @@ def assemble(
     ids = MessageIds(secrets, settings.hostname)
     keys = signers(settings)
     recipients = Recipients(settings.sites, listed_recipients(settings))
-    own = OwnIdentity(recipients.is_ours, ids.looks_ours, mute)
+    own = OwnIdentity(recipients.is_ours, ids.looks_ours, mute, our_people(settings))
     stamper = Stamper(
         hostname=settings.hostname,
         header_tags={site.site: site.tags.headers for site in settings.sites},

@@ -22,6 +22,7 @@ from gateway.verdict import Verdicts
 
 OUR_PREFIXES = ("x-gateway-", "x-spam-")
 PRIORITY_FIELDS = frozenset({"importance", "x-priority", "x-msmail-priority", "priority"})
+MARKS = (("Importance", "high"), ("X-Priority", "1"))
 SUBJECT_TOKEN = "GW_CALL"  # noqa: S105 - a word for mail filters, no secret
 METHODS = ("spf", "dkim", "dmarc", "arc")
 FOLD_AT = 78
@@ -97,7 +98,9 @@ class Stamper:
         if removed:
             result.append(("X-Gateway-Removed", _names(removed)))
         if group.call.wanted and not self._kept_priority(message, verdicts):
-            result += [("Importance", "high"), ("X-Priority", "1")]
+            # A signature may cover a field that is not there, so that nobody adds one.
+            covered = signed_names(verdicts)
+            result += [(name, mark) for name, mark in MARKS if name.lower() not in covered]
         return result
 
     def _results(self, verdicts: Verdicts) -> str:

@@ -111,6 +111,15 @@ def test_a_priority_under_a_passing_signature_stays():
     assert b"Importance: low" in octets
 
 
+def test_no_mark_is_added_where_a_signature_says_that_there_is_none():
+    """Signers name a field more often than it stands there, against additions (RFC 6376, 8.15)."""
+    bare = LETTER.replace(b"Importance: low\r\n", b"")
+    verdicts = {"dkim": Verdict("pass", details={"covered": ["from", "x-priority"]})}
+    letter, _ = stamped(bare, verdicts=verdicts, call=CallPlan(wanted=True))
+    assert value(letter, "Importance") == "high"
+    assert value(letter, "X-Priority") is None
+
+
 def test_the_values_of_the_contract():
     call = CallPlan(
         wanted=True,

@@ -18,7 +18,7 @@ from gateway.domains import canonical_domain
 from gateway.identity.organisation import suffixes
 from gateway.message import Address, Message
 from gateway.plan import Acknowledgement, History
-from gateway.settings import Acknowledgements, FormSender, Route, Site
+from gateway.settings import Acknowledgements, FormSender, Route, Settings, Site
 from gateway.verdict import TEMPERROR, Action, Decision, Verdicts
 
 OK = "ok"
@@ -47,9 +47,23 @@ class OwnIdentity:
     """For silence: an own-looking id is enough (`MessageIds.looks_ours`)."""
     mute_domains: frozenset[str] = frozenset()
     """Domains whose DMARC record refuses unsigned mail and for which we hold no key."""
+    people: frozenset[str] = frozenset()
+    """Addresses elsewhere that are ours: agents' mailboxes, the administrator's. In lower case,
+    without a plus-tag."""
 
     def has(self, address: str) -> bool:
         return self.is_ours(without_tag(address))
+
+
+def our_people(settings: Settings) -> frozenset[str]:
+    """Every address the YAML names as ours, wherever its mailbox is: staff, agents on duty, those
+    whom mail is delivered or copied to, the administrator."""
+    named = [settings.administrator] if settings.administrator else []
+    for site in settings.sites:
+        named += [*site.staff, *site.calls.notify]
+        for route in site.routes:
+            named += [*route.deliver_to, *route.copy_to]
+    return frozenset(map(without_tag, named))
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,8 +357,7 @@ def _own_address(case: Case) -> bool:
 
 
 def _is_ours(person: Address, case: Case) -> bool:
-    staff = {address.lower() for address in (*case.site.staff, *case.site.calls.notify)}
-    if case.own.has(person.address) or without_tag(person.address) in staff:
+    if case.own.has(person.address) or without_tag(person.address) in case.own.people:
         return True
     domain = person.domain
     if domain in ("localhost", "localhost.localdomain") or (domain and "." not in domain):
@@ -396,7 +409,10 @@ def _malware(case: Case) -> bool:
 
 
 def _unparsable(case: Case) -> bool:
-    """No author can be read, or none whose address we could write to as it stands."""
+    """No author can be read, or none whose address we could write to as it stands; or we have not
+    seen every field, and what asks for silence may stand in the rest."""
+    if any(unread.startswith(("fields", "header section")) for unread in case.message.unread):
+        return True
     return case.target is None or not is_answerable(case.target.address)
 
 

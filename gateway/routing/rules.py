@@ -53,7 +53,7 @@ DEFAULT = Rule(0, "default", Route(), ())
 
 def compile_rules(site: Site) -> tuple[Rule, ...]:
     return tuple(
-        Rule(number, route.name or f"rule {number}", route, tuple(_conditions(route)))
+        Rule(number, route.name or f"rule {number}", route, tuple(_conditions(route, site)))
         for number, route in enumerate(site.routes, 1)
     )
 
@@ -69,7 +69,7 @@ def _wildcard(pattern: str) -> Callable[[str], bool]:
     return lambda value: compiled.fullmatch(value.lower()) is not None
 
 
-def _conditions(route: Route) -> list[Condition]:
+def _conditions(route: Route, site: Site) -> list[Condition]:
     """The conditions a route states, cheapest first."""
     found: list[Condition] = []
     if route.to != "*":
@@ -85,11 +85,20 @@ def _conditions(route: Route) -> list[Condition]:
     if route.author_domain:
         domain = route.author_domain.lower()
         found.append(lambda c: any(_within(a.domain, domain) for a in c.message.authors))
+    if route.vip is not None:
+        matter = frozenset(address.lower() for address in site.vip)
+        found.append(lambda c: _is_one_of(c, matter) is route.vip)
     if route.subject is not None:
         found.append(lambda c: route.subject.search(c.message.subject) is not None)
     for name, pattern in route.header.items():
         found.append(_header(name, pattern))
     return found
+
+
+def _is_one_of(circumstances: Circumstances, contacts: frozenset[str]) -> bool:
+    """Only a proven author: anybody may write a great customer's name."""
+    author = circumstances.message.author
+    return circumstances.decision.aligned and author is not None and author.contact in contacts
 
 
 def _bind(judge: Callable[[Circumstances, Any], bool], value: Any) -> Condition:

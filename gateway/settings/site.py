@@ -106,6 +106,8 @@ class Route(Value):
     """The author's address."""
     author_domain: str = ""
     """The author's domain."""
+    vip: Flag | None = None
+    """Whether the author is proven and one of the site's `vip`."""
     subject: Pattern = None
     """Found anywhere in the subject."""
     header: dict[str, Pattern] = Field(default_factory=dict)
@@ -216,7 +218,7 @@ class Site(Value):
     staff: tuple[EmailAddress, ...] = ()
     """Our own people: only their commands count, proven by DKIM."""
     vip: tuple[EmailAddress, ...] = ()
-    """Customers who matter."""
+    """Customers who matter: for the condition `vip` of the routes."""
     form_senders: tuple[FormSender, ...] = ()
     """Web forms that write in their own name."""
     on_refusal: Literal["hold", "dsn"] = "hold"

@@ -37,6 +37,7 @@ SITE = Site(
 OWN = OwnIdentity(
     is_ours=lambda address: address.rpartition("@")[2] in ("shop.example", "other-shop.example"),
     is_our_message_id=lambda message_id: message_id.startswith("<OUR-"),
+    people=frozenset({"anna@inside.example"}),
 )
 ALIGNED = Decision(Action.DELIVER, aligned=True)
 EMPTY = History()
@@ -137,6 +138,13 @@ def test_a_precedence_is_found_however_it_is_written(name: str, value: str) -> N
 @pytest.mark.parametrize("value", ["first-class", "special-delivery", "normal", ""])
 def test_other_precedences_are_a_persons(value: str) -> None:
     assert judge(letter(f"Precedence: {value}")).send
+
+
+def test_what_was_not_read_to_its_end_is_not_answered() -> None:
+    filler = [f"X-{number}: x" for number in range(1200)]
+    assert judge(letter(*filler[:900], "Precedence: bulk")).reasons == ("bulk",)
+    assert judge(letter(*filler, "Precedence: bulk")).reason == "unparsable"
+    assert judge(letter(*filler, "X-Gateway-Tone: irate")).reason == "unparsable"
 
 
 # --- what stands around a letter ------------------------------------------------------------------

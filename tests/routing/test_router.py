@@ -294,6 +294,22 @@ def test_nobody_is_told_to_phone_the_site_itself(shop):
     assert group.call.phone is None
 
 
+@pytest.mark.parametrize(
+    "agent",
+    ["anna@far.example", "oncall@inside.example", "Accounts+x@inside.example", "boss@x.example",
+     "admin@inside.example"],
+)  # fmt: skip
+@pytest.mark.parametrize("to", [SUPPORT, INFO])
+def test_our_own_people_are_not_answered_at_any_site(agent, to):
+    given_ = routed(
+        {"to": "*", "deliver_to": "accounts@inside.example", "copy_to": "boss@x.example",
+         "acknowledge": "received"}, staff=["Anna@far.example"],
+    )  # fmt: skip
+    content = LETTER.replace(b"jo@author.example", agent.encode())
+    (group,) = plan(given_, [to], content=content).groups
+    assert group.acknowledgement.reason == "own_address"
+
+
 REPORT = b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n"
 
 

@@ -74,6 +74,22 @@ def test_a_condition_holds_or_not(held, broken):
     assert not rule(**broken).matches(CASE)
 
 
+@pytest.mark.parametrize(
+    ("listed", "aligned", "is_one"),
+    [
+        (["Jo@mail.author.example"], True, True),
+        (["jo@mail.author.example"], False, False),
+        (["jo@author.example"], True, False),
+        ([], True, False),
+    ],
+)
+def test_who_matters_is_proven(listed, aligned, is_one):
+    case = replace(CASE, decision=replace(CASE.decision, aligned=aligned))
+    for wanted in (True, False):
+        site = Site.model_validate({**SHOP, "vip": listed, "routes": [{"vip": wanted}]})
+        assert compile_rules(site)[0].matches(case) is (wanted is is_one)
+
+
 def test_all_conditions_must_hold():
     assert rule(to="support@shop.example", tone="upset", subject="invoice").matches(CASE)
     assert not rule(to="support@shop.example", tone="upset", subject="refund").matches(CASE)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.acknowledgement.decision import OwnIdentity
+from gateway.acknowledgement.decision import OwnIdentity, our_people
 from gateway.acknowledgement.message_ids import MessageIds
 from gateway.journal import Journal
 from gateway.message import Arrival, Envelope, Message, Session
@@ -82,7 +82,9 @@ def router(given: Settings) -> Router:
     """Only the routes: without filters, templates and keys."""
     recipients = Recipients(given.sites, {})
     ids = MessageIds((b"secret",), given.hostname)
-    return Router(given, recipients, OwnIdentity(recipients.is_ours, ids.looks_ours))
+    return Router(
+        given, recipients, OwnIdentity(recipients.is_ours, ids.looks_ours, people=our_people(given))
+    )
 
 
 def arrival(
