@@ -170,6 +170,13 @@ def test_rules_that_never_match(tmp_path: Path) -> None:
     ]
 
 
+def test_a_rule_for_who_matters(tmp_path: Path) -> None:
+    shop = SHOP.replace("acknowledge: received", "vip: true") + "  - {to: a@shop.example}\n"
+    assert said(tmp_path, shop=shop + "vip: [big@customer.example]\n") == []
+    (line,) = said(tmp_path, shop=shop)
+    assert "warning: routes[0].vip: never holds: the site names no 'vip'" in line
+
+
 def test_a_rule_with_a_condition_hides_nothing(tmp_path: Path) -> None:
     shop = SHOP.replace("acknowledge: received", "attachment: true") + "  - {to: a@shop.example}\n"
     assert said(tmp_path, shop=shop) == []

@@ -18,6 +18,7 @@ from gateway.settings import Route, Settings, Site
 CONDITIONS = (
     "author",
     "author_domain",
+    "vip",
     "subject",
     "header",
     "spam",
@@ -45,6 +46,9 @@ def rules(settings: Settings, sources: Sources, now: datetime) -> Iterator[Probl
             yield from _reach(site, number, steps, known, sources, above)
             above.add(number)
             yield from _conditions(route, steps, missing, settings, sources)
+            if route.vip and not site.vip and sources.sound((*steps, "vip")):
+                what = "never holds: the site names no 'vip'"
+                yield sources.problem((*steps, "vip"), what, "add their addresses", warning=True)
             yield from _effects(route, steps, sources)
 
 
