@@ -456,6 +456,8 @@ def _policy(case: Case) -> bool:
     if without_tag(case.recipient).partition("@")[0] in ("postmaster", "abuse"):
         return True
     sender = case.site.address or case.recipient
+    if not is_answerable(sender):  # an answer to our answer would go somewhere else
+        return True
     return canonical_domain(sender.rpartition("@")[2]) in case.own.mute_domains
 
 

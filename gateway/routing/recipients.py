@@ -14,9 +14,13 @@ ALWAYS_TAKEN = ("postmaster", "abuse")
 
 
 def canonical(recipient: str) -> str:
-    """The address without plus-tag, in lower case: under it a recipient is known and matched."""
+    """The address without plus-tag, in lower case: under it a recipient is known and matched.
+
+    A quoted local part has no tag: what is cut off one leaves half a quotation.
+    """
     local, _, domain = recipient.lower().rpartition("@")
-    return f"{local.partition('+')[0] or local}@{_spelled(domain)}"
+    base = "" if local.startswith('"') else local.partition("+")[0]
+    return f"{base or local}@{_spelled(domain)}"
 
 
 def _spelled(domain: str) -> str:

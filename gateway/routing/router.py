@@ -291,8 +291,9 @@ def _mark(decision: Decision, call: CallPlan) -> str:
 
 
 def _plus(address: str, mark: str) -> str:
+    """A quoted local part takes no tag: behind the quotation it would be no address any more."""
     local, _, domain = address.rpartition("@")
-    return f"{local}+{mark}@{domain}" if mark else address
+    return f"{local}+{mark}@{domain}" if mark and not local.startswith('"') else address
 
 
 MARKS = frozenset({"call", "spam", "unsure", "irate", "upset", "urgent"})
@@ -302,7 +303,7 @@ def _instead(address: str, mark: str) -> str:
     """Our mark in place of the sender's own plus-tag; no sender puts a word of ours there."""
     local, _, domain = address.rpartition("@")
     base, _, tag = local.partition("+")
-    if base and (mark or tag.lower() in MARKS):
+    if base and base[0] != '"' and (mark or tag.lower() in MARKS):
         return _plus(f"{base}@{domain}", mark)
     return address
 

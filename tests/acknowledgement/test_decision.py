@@ -226,6 +226,11 @@ AROUND: list[tuple[str, dict[str, object], str]] = [
     ("quarantined", {"decision": replace(ALIGNED, action=Action.QUARANTINE)}, "policy"),
     ("tagged", {"decision": replace(ALIGNED, action=Action.TAG)}, "ok"),
     ("to postmaster", {"recipient": "postmaster@shop.example"}, "policy"),
+    (
+        "to an address no answer would reach",
+        {"recipient": '"a b"@shop.example', "message": letter('To: "a b"@shop.example')},
+        "policy",
+    ),
     ("to abuse", {"recipient": "abuse@shop.example"}, "policy"),
     ("no key", {"own": replace(OWN, mute_domains=frozenset({"shop.example"}))}, "policy"),
     ("reply-to elsewhere", {"message": letter("Reply-To: kim@private.example")}, "ok"),

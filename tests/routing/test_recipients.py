@@ -49,6 +49,7 @@ ALL = Recipients([ROUTES, WILD, LISTED, ANY, ALIAS, FILED, BOOKS], {"filed": ["k
         ("jo@Bücher.example", "jo@xn--bcher-kva.example"),
         # Nothing stands before the plus: it is no tag.
         ("+call@any.example", "+call@any.example"),
+        ('"A b+c"@any.example', '"a b+c"@any.example'),
     ],
 )
 def test_welcome(recipient, address):

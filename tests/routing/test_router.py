@@ -185,6 +185,8 @@ PLUS = {"tags": {"plus_address": True}}
         ("support+k7f3@shop.example", {"tone": IRATE}, ("support+call@shop.example",)),
         ("Support+CALL@shop.example", {}, ("Support@shop.example",)),
         ("+call@shop.example", {}, ()),
+        ('"a b+c d"@shop.example', {"tone": IRATE}, ()),
+        ('"a b+call"@shop.example', {}, ()),
     ],
 )  # fmt: skip
 def test_the_plus_tag_is_ours(recipient, found, deliver_to):
