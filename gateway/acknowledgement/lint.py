@@ -18,6 +18,10 @@ LONGEST = 1800
 """Letters of a template; a longer one is not read to its end."""
 
 _TAG = re.compile(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", re.DOTALL)
+_STEP = re.compile(r"\{#.*?#\}|\{%[-+]?\s*(\w+)(.*?)%\}|\{\{(.*?)\}\}", re.DOTALL)
+_WORD = re.compile(r"\w+")
+PERHAPS = ("promise", "opens", "customer_name", "topic")
+"""Values that are empty for some letters of every site; `late` ones have no promise either."""
 _REMEDY = re.compile(r"\{#-?\s*remedy:\s*([^#]{3,200}?)\s*-?#\}")
 
 
@@ -36,6 +40,7 @@ def check(path: Path, source: str, language: str, tone: str) -> tuple[Problem, .
         for line, found in _breaks(rule, base, words, source)
     ]
     problems += _apologies(path, source, words, base)
+    problems += _gaps(path, source)
     if len(words) > LONGEST:
         problems.append(Problem(path, 1, "", "it is long", "say it in half as many words", True))
     return tuple(problems)
@@ -76,6 +81,32 @@ def _apologies(path: Path, source: str, words: str, language: str) -> Iterator[P
             "offer one and name it in a comment, {# remedy: … #}, or leave the apology out",
             True,
         )
+
+
+def _gaps(path: Path, source: str) -> Iterator[Problem]:
+    """Sentences that lose their end with some letters: `no later than .`"""
+    asked: list[set[str]] = []
+    for step in _STEP.finditer(source):
+        keyword, condition, value = step.groups()
+        if keyword == "if":
+            asked.append(set(_WORD.findall(condition)))
+        elif keyword == "elif" and asked:
+            asked[-1].update(_WORD.findall(condition))
+        elif keyword == "endif" and asked:
+            asked.pop()
+        named = set(_WORD.findall(value or ""))
+        if not named.isdisjoint(("or", "if", "default", "d")):  # it says what stands there instead
+            continue
+        for name in PERHAPS:
+            if name in named and not any(name in names for names in asked):
+                yield Problem(
+                    path,
+                    line_at(source, step.start()),
+                    "",
+                    f"it says {{{{ {name} }}}} also where nothing is known",
+                    f"put what depends on it between {{% if {name} %}} and {{% endif %}}",
+                    True,
+                )
 
 
 def line_at(text: str, position: int) -> int:

@@ -151,6 +151,38 @@ def test_ordinary_sentences_pass(language: str, sentence: str) -> None:
     assert findings(base + f"\n{sentence}\n", language, "upset") == []
 
 
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("An answer comes by {{ promise }}.", "promise"),
+        ("Dear {{customer_name|title}},", "customer_name"),
+        ("{% if promise %}x{% endif %} {{- opens -}}", "opens"),
+        ("{% if promise %}{% if opens %}x{% endif %}{% endif %}\n{{ promise }}", "promise"),
+    ],
+)
+def test_a_sentence_that_may_lose_its_end(line: str, name: str) -> None:
+    (found,) = findings(FINE["en"] + line + "\n", "en", "upset")
+    assert f"it says {{{{ {name} }}}} also where nothing is known" in found
+    assert found.startswith(f"x.txt:{4 + line.count(chr(10))}: ")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{% if promise %}by {{ promise }}{% endif %}",
+        "{% if opens and promise %}{% if x %}{% endif %}by {{ promise }}, {{ opens }}{% endif %}",
+        "{% if x %}{% elif promise %}by {{ promise }}{% endif %}",
+        "{%- if customer_name -%}Dear {{ customer_name }},{% else %}Hello,{% endif %}",
+        "by {{ promise or 'then' }}, {{ opens|default('soon', true) }}",
+        "{{ ('by ' ~ promise) if promise }}",
+        "{# {{ promise }} #}{{ site_name }} {{ recipient }} {{ hours }}",
+        "{% endif %}{% elif x %}",
+    ],
+)
+def test_what_is_asked_for_first_may_be_said(line: str) -> None:
+    assert findings(FINE["en"] + line + "\n", "en", "upset") == []
+
+
 def test_tags_are_not_words() -> None:
     assert seen("a{# sorry\nrefund #}b{% if x %}c{{ sorry }}\n") == "a\nbc\n"
 
