@@ -21,7 +21,7 @@ from gateway.plan import DmarcRow, History, Letter, Plan
 from gateway.reply import NO_SPACE, OUR_TROUBLE, TOO_MANY_HOPS, Reply
 from gateway.routing.router import Router
 from gateway.sealing import Sealer
-from gateway.store import Job, NoSpaceError, Store, StoreError
+from gateway.store import Job, NoSpaceError, Store, StoreError, UnfitError
 from gateway.verdict import Action, Verdicts
 
 TURN = 30.0
@@ -132,6 +132,9 @@ class Intake:
                 return await self._take(arrival)
         except NoSpaceError:
             return self._turn_away(arrival, NO_SPACE, "no space")
+        except UnfitError as error:  # it would be no other the next time: 451 would end in a bounce
+            self._journal.trouble("store", error, arrival.queue_id)
+            return await self._keep_raw(arrival, "the store does not take what was made of it")
         except StoreError as error:
             self._journal.trouble("store", error, arrival.queue_id)
             return OUR_TROUBLE

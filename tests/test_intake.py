@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -173,6 +174,22 @@ async def test_whatever_breaks_the_letter_is_held_as_it_came(room, part, error):
     balance = await here.store.balance()
     assert (balance.accepted, balance.held) == (1, 1)
     assert bytes((await here.store.original("QID1")).content) == LETTER
+
+
+async def test_what_the_store_will_never_take_is_held_as_it_came(room):
+    """451 would have the sender try the same for days, and bounce it in the end."""
+    here = room()
+    compose = here.intake._composer.compose
+
+    class OneId:
+        def compose(self, *facts):
+            letters, plan = compose(*facts)
+            return tuple(replace(letter, id=letters[0].id) for letter in letters), plan
+
+    here.intake._composer = OneId()
+    assert (await here.intake.accept(arrival())).positive
+    assert await here.states() == {"QID1.0": "held"}
+    assert here.facts("trouble")[0]["error"] == "UnfitError"
 
 
 async def test_being_cancelled_is_no_fault(room):
