@@ -41,7 +41,8 @@ RULES: tuple[Rule, ...] = (
             "en": any_of(
                 r"""
                 \b(?:have|enjoy|wish).{0,20}\b(?:(?:nice|good|great) (?:day|evening|weekend|week))
-                \b(?:have|enjoy|wish).{0,20}\b(?:(?:lovely|wonderful) (?:day|evening|weekend|week))
+                \b(?:have|enjoy|wish).{0,20}\b(?:lovely|wonderful) (?:day|evening|weekend|week)
+                \b(?:have|enjoy|wish).{0,20}\bpleasant (?:day|evening|weekend|week)
                 \benjoy your (?:day|weekend)
                 """
             ),
@@ -376,6 +377,9 @@ RULES: tuple[Rule, ...] = (
                 \bvoucher\b
                 \bcoupon\b
                 \bcompensat\w*\b
+                \breimburs\w*\b
+                \bstore credit\b
+                \bcredit (?:you|your account)\b
                 \bgift card\b
                 \bmoney back\b
                 \bfree of charge\b
@@ -412,8 +416,12 @@ RULES: tuple[Rule, ...] = (
         {
             "en": any_of(
                 r"""
-                \bwithin (?:the next )?(?:\d+|one|two|three|a few) (?:minutes?|hours?)\b
-                \bwithin (?:the next )?(?:\d+|one|two|three|a few) (?:\w+ )?days?\b
+                \b(?:with)?in (?:the next )?(?:\d+|an?|one|two|three|a few)(?:-\d+)? minutes?\b
+                \b(?:with)?in (?:the next )?(?:\d+|an?|one|two|three|a few)(?:-\d+)? hours?\b
+                \b(?:with)?in (?:the next )?(?:\d+|one|two|three|a few)(?:-\d+)? (?:\w+ )?days?\b
+                \b(?:with)?in (?:the next )?\d+ ?(?:h|hrs?)\b
+                \bwithin (?:the (?:hour|day)|twenty-four hours)\b
+                \b(?:by tomorrow|by tonight|later today|the same day)\b
                 \b(?:immediately|right away|as soon as possible|asap|shortly)\b
                 """
             ),
@@ -421,30 +429,39 @@ RULES: tuple[Rule, ...] = (
                 r"""
                 \binnerhalb (?:von )?(?:\d+|ein\w*|zwei|drei|wenige\w*) ?(?:minuten|stunden?)\b
                 \binnerhalb (?:von )?(?:\d+|ein\w*|zwei|drei|wenige\w*) ?\w{0,7}tage?n?s?\b
+                \bbinnen (?:\d+|ein\w*|zwei|drei|wenige\w*) ?(?:minuten|stunden?|\w{0,7}tage?n?s?)\b
+                \bin (?:den nächsten )?(?:\d+|einer|zwei|drei|wenigen) ?(?:minuten|stunden?)\b
+                \bin (?:den nächsten )?(?:\d+|zwei|drei|wenigen) ?(?:h|tagen)\b
+                \b(?:bis morgen|noch heute)\b
                 \b(?:umgehend|sofort|schnellstmöglich|in kürze|so schnell wie möglich)\b
                 """
             ),
             "fr": any_of(
                 r"""
                 \b(?:sous|dans les|en) (?:\d+|un|deux|trois|quelques) ?(?:minutes?|heures?|jours?)
+                \b(?:sous|dans les|en) \d+ ?h\b
+                \b(?:d'ici (?:demain|\d+)|dans la journée|sous vingt-quatre heures)
                 \b(?:immédiatement|dans les plus brefs délais|dès que possible|sous peu)\b
                 """
             ),
             "es": any_of(
                 r"""
                 \ben (?:las próximas )?(?:\d+|un[oa]?|dos|tres|poc[ao]s) (?:minutos?|horas?|días?)
+                \b(?:dentro|plazo) de (?:\d+|un[oa]?|dos|tres|poc[ao]s) (?:minutos?|horas?|días?)
                 \b(?:inmediatamente|de inmediato|lo antes posible|en breve|a la mayor brevedad)\b
                 """
             ),
             "it": any_of(
                 r"""
-                \bentro (?:\d+|un[oa]?|due|tre|poch[ie]) ?(?:minuti|or[ae]|giorn[oi])
+                \b(?:entro|in) (?:\d+|un[oa]?|due|tre|poch[ie]) ?(?:minuti|or[ae]|giorn[oi])
+                \bentro domani\b
                 \b(?:immediatamente|subito|al più presto|il prima possibile|a breve)\b
                 """
             ),
             "pt": any_of(
                 r"""
                 \b(?:em|dentro de) (?:até )?(?:\d+|uma?|dois|duas|três) (?:minutos?|horas?|dias?)
+                \b(?:em|dentro de) (?:até )?\d+ ?h\b
                 \bimediatamente\b
                 \bo mais rápido possível\b
                 \bem breve\b
@@ -455,6 +472,7 @@ RULES: tuple[Rule, ...] = (
             "nl": any_of(
                 r"""
                 \bbinnen (?:\d+|een|één|twee|drie|enkele) (?:minuten|uur|uren|(?:werk)?dag(?:en)?)\b
+                \bbinnen \d+ ?u\b
                 \b(?:onmiddellijk|zo snel mogelijk|zo spoedig mogelijk|spoedig|binnenkort)\b
                 """
             ),
@@ -545,7 +563,7 @@ FORMAL = {
 
 APOLOGY = {
     "en": r"\b(?:sorry|apolog\w*|regret\w*)\b",
-    "de": r"\b(?:entschuldig\w*|tut uns leid|bedauern|verzeih\w*)\b",
+    "de": r"\b(?:entschuldig\w*|tut (?:uns|mir) leid|bedauern|verzeih\w*)\b",
     "fr": r"\b(?:désolée?s?|excus\w*|regrett\w*|navrée?s?)\b",
     "es": r"\b(?:lo sentimos|lament\w*|disculp\w*|perd[oó]n\w*)\b",
     "it": r"\b(?:scus\w*|ci dispiace|spiacenti|rammaric\w*)\b",

@@ -77,6 +77,45 @@ BAD: list[tuple[str, str, str, str]] = [
 ]
 
 
+TIMES = [
+    ("en", "You hear from us within 24h."),
+    ("en", "You hear from us within 24 hrs."),
+    ("en", "You hear from us in 2 hours, in two hours."),
+    ("en", "You hear from us within an hour."),
+    ("en", "You hear from us within the hour."),
+    ("en", "You hear from us in 2-3 days."),
+    ("en", "You hear from us by tomorrow."),
+    ("de", "Sie hören binnen 24 Stunden von uns."),
+    ("de", "Sie hören in 24 Stunden von uns."),
+    ("de", "Sie hören bis morgen von uns."),
+    ("fr", "Sous 24 h."),
+    ("fr", "Nous le ferons d'ici demain."),
+    ("fr", "Dans la journée."),
+    ("es", "Dentro de 24 horas."),
+    ("es", "En un plazo de 24 horas."),
+    ("it", "Lo sapremo in 24 ore."),
+    ("it", "Entro domani."),
+    ("pt", "Dentro de 24h."),
+    ("nl", "Binnen 24u."),
+]
+OFFERS = [
+    ("en", "We reimburse you."), ("en", "You get store credit."), ("en", "We credit your account."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("language", "sentence"), TIMES)
+def test_a_time_is_found_however_it_is_told(language: str, sentence: str) -> None:
+    found = findings(FINE[language] + f"\n{sentence}\n", language, "upset")
+    assert found
+    assert all("promises a time of its own" in text for text in found)
+
+
+@pytest.mark.parametrize(("language", "sentence"), OFFERS)
+def test_money_is_found_however_it_is_called(language: str, sentence: str) -> None:
+    (found,) = findings(FINE[language] + f"\n{sentence}\n", language, "upset")
+    assert "offers money" in found
+
+
 def findings(source: str, language: str, tone: str) -> list[str]:
     return [str(problem) for problem in check(Path("x.txt"), source, language, tone)]
 
@@ -138,6 +177,10 @@ def test_a_promise_is_a_next_step() -> None:
     [
         ("en", "Call us at any time, PDF or FAQ."),
         ("en", "To add something, reply to this message."),
+        ("en", "We answer within our opening hours, in the order in which letters come."),
+        ("en", "Write today, or in one of the next days."),
+        ("de", "Guten Morgen, in den Stunden danach wird geantwortet."),
+        ("fr", "De 9 h à 17 h, une personne répond."),
         ("de", "Antworten Sie auf diese Nachricht, wenn etwas fehlt."),
         ("de", "Der Preis einfach zu nennen hilft."),
         ("es", "Buenos días, llame cuando quiera."),
