@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -170,6 +171,19 @@ def test_shipped_models_are_small() -> None:
     Scorer.load({folder.name: folder for folder in folders})
 
 
+def test_loading_is_not_swept_and_leaves_the_collector_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[bool] = []
+    load = model.load
+    monkeypatch.setattr(model, "load", lambda path: (seen.append(gc.isenabled()), load(path))[1])
+    paths = {name: shipped.find("models", name) for name in ("spam", "tone")}
+    Scorer.load(paths)
+    Pool().load({"spam": "spam"})
+    assert seen == [False] * 3
+    assert gc.isenabled()
+
+
 @pytest.mark.parametrize(
     "raw",
     [
@@ -197,6 +211,14 @@ def test_hidden_letters_do_not_hide_words() -> None:
     plain = read_input(message_of_text("Offer", "claim your prize now"))
     hidden = read_input(message_of_text("Offer", "сlaim yоur prize now"))
     assert hidden.spam == plain.spam
+
+
+def test_a_text_of_html_is_read_as_a_reader_sees_it() -> None:
+    said = "<div>You lied.<br>Mons</div><p>0456 90 11 37</p>"
+    assert read_input(message_of_text("Bill", said)).tone.split() == [
+        *("Bill", "You", "lied.", "Mons", "0456", "90", "11", "37")
+    ]
+    assert "<3" in read_input(message_of_text("Bill", "<3 you, a < b")).tone
 
 
 def test_a_pool_gives_every_filter_the_same_scorer() -> None:
