@@ -15,7 +15,7 @@ import click
 import gateway
 from gateway.app import Gateway
 from gateway.check import inspect
-from gateway.cli.common import NOT_WELL, config_option, config_path, read_config
+from gateway.cli.common import NOT_WELL, config_option, config_path, fail, read_config
 from gateway.configuration import Loaded, load
 from gateway.edge import collector
 from gateway.edge.clock import now
@@ -50,7 +50,10 @@ def command(config: str | None) -> None:
     workers = worker_count(settings.workers)
     folder = state_folder(settings)
     folder.mkdir(parents=True, exist_ok=True)
-    slots = Slots(folder / "examining", release=gateway.__version__)
+    try:
+        slots = Slots(folder / "examining", release=gateway.__version__)
+    except BlockingIOError:
+        fail(f"another gateway runs with its state in {terminal(str(folder))}; stop it first")
     pulse = Pulse(workers)
     served = Served(settings, config_path(config), digest, sink)
 

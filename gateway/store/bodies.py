@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gateway.message import Octets
-from gateway.store import NoSpaceError
+from gateway.store import NoSpaceError, StoreError
 
 INLINE = 64 << 10
 """Contents of at most so many octets stand in their row."""
@@ -36,6 +36,8 @@ class Spool:
         """Octets of disk that stay free."""
         self._looked = 0.0
         """When enough was found to be free."""
+        self._synced = set[Path]()
+        """Folders that are on disk for certain: another may have made one just now."""
 
     def path(self, queue_id: str) -> Path:
         if not _NAME.fullmatch(queue_id):
@@ -56,9 +58,10 @@ class Spool:
     def write(self, queue_id: str, content: Octets) -> None:
         """Write and sync the file and its folder; blocks."""
         path = self.path(queue_id)
-        if not path.parent.is_dir():
+        if path.parent not in self._synced:
             path.parent.mkdir(mode=0o700, exist_ok=True)
             sync_folder(self._folder)
+            self._synced.add(path.parent)
         unfinished = path.with_name(f"{queue_id}.{secrets.token_hex(4)}")
         with open(unfinished, "wb", opener=_private) as file:
             file.writelines(
@@ -68,6 +71,15 @@ class Spool:
             os.fsync(file.fileno())
         unfinished.replace(path)
         sync_folder(path.parent)
+
+    def check(self, queue_id: str, size: int) -> None:
+        """Raise StoreError unless a content of this size is there."""
+        try:
+            found = self.path(queue_id).stat().st_size
+        except OSError as error:
+            raise StoreError(f"the spool: {error.strerror}") from error
+        if found != size:
+            raise StoreError("the spool: another content has taken its place")
 
     def map(self, queue_id: str) -> Octets:
         """The content, paged in as it is read. Raises OSError or ValueError if it is not there."""

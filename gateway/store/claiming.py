@@ -232,6 +232,7 @@ class _Contents(NamedTuple):
 
     queue_id: str
     stored: str
+    size: int
     wishes: str
     prefix: bytes | None
     own: bytes | None
@@ -243,7 +244,7 @@ class _Contents(NamedTuple):
 def _contents(db: Connection, letters: Sequence[int]) -> dict[int, _Contents]:
     marks, numbers = among(letters)
     rows = db.execute(
-        "SELECT l.number, m.queue_id, m.stored, m.wishes, c.prefix, c.own, c.late, "
+        "SELECT l.number, m.queue_id, m.stored, m.size, m.wishes, c.prefix, c.own, c.late, "
         "CASE WHEN c.own IS NULL THEN m.content END FROM letters l "
         "JOIN messages m ON m.number = l.message LEFT JOIN contents c ON c.letter = l.number "
         f"WHERE l.number IN ({marks})",
@@ -253,15 +254,17 @@ def _contents(db: Connection, letters: Sequence[int]) -> dict[int, _Contents]:
 
 
 def _content(found: _Contents, late: bool, spooled: Callable[[str], Octets]) -> Octets | None:
-    """What goes out below the prefix; None if it is not there, which must not be."""
+    """What goes out below the prefix; None if it is not there whole, which must not be."""
     if found.own is not None:
         return found.late if late and found.late is not None else found.own
     if found.stored != "spool":
         return found.original
     try:
-        return spooled(found.queue_id)
+        content = spooled(found.queue_id)
     except (OSError, ValueError):
         return None
+    # Half a letter is no letter. Empty: it is fetched when the transaction is over.
+    return content if len(content) in (0, found.size) else None
 
 
 def _without_content(tx: Transaction, number: int, id_: str, queue_id: str, now: int) -> None:

@@ -116,6 +116,11 @@ class CommonStore(ABC):
         """Bring a content over INLINE to disk, before the transaction that speaks of it."""
 
     @abstractmethod
+    def _check_put(self, arrival: Arrival) -> None:
+        """In the transaction that speaks of it: raise StoreError unless what `_put` brought to disk
+        is there, whole."""
+
+    @abstractmethod
     def _check_space(self) -> None:
         """Raise NoSpaceError when the disk is fuller than allowed."""
 
@@ -182,6 +187,7 @@ class CommonStore(ABC):
 
         def work(tx: Transaction) -> frozenset[str]:
             self._check_space()
+            self._check_put(arrival)
             return together.keep(tx, arrival, letters, plan, self._limits, accepted, leased)
 
         if not leased.ids:
@@ -207,6 +213,7 @@ class CommonStore(ABC):
 
         def work(tx: Transaction) -> None:
             self._check_space()
+            self._check_put(arrival)
             keeping.insert_raw(tx, arrival, why)
 
         await self._write(work)

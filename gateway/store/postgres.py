@@ -130,6 +130,9 @@ class PostgresStore(CommonStore):
             piece = bytes(arrival.content[start : start + pieces.SIZE])
             await self._write(partial(pieces.put, arrival, position, piece))
 
+    def _check_put(self, arrival: Arrival) -> None:
+        """Rows that were committed are there."""
+
     def _check_space(self) -> None:
         """The server's disk is the server's: it tells when it is full."""
 

@@ -13,13 +13,14 @@ import sqlite3
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from gateway.message import Arrival, Octets
 from gateway.settings import Acknowledgements
 from gateway.store import Node, NoSpaceError, StoreError, claiming, nodes, schema, upkeep
-from gateway.store.bodies import Spool
+from gateway.store.bodies import INLINE, Spool
 from gateway.store.common import CommonStore, Rules
 from gateway.store.owner import is_alive
 from gateway.store.sql import Transaction, micros
@@ -97,7 +98,8 @@ class SqliteStore(CommonStore):
             store.remarks.append(
                 f"the store was brought up to date; as it was it is kept: {backup}"
             )
-        await upkeep.remove_strays(reader, store._spool)
+        with suppress(StoreError):  # no reason not to begin
+            await upkeep.remove_strays(reader, writer, store._spool)
         return store
 
     async def close(self) -> None:
@@ -119,6 +121,10 @@ class SqliteStore(CommonStore):
         except OSError as error:
             raise _as_file_error(error) from error
 
+    def _check_put(self, arrival: Arrival) -> None:
+        if len(arrival.content) > INLINE:
+            self._spool.check(arrival.queue_id, len(arrival.content))
+
     def _check_space(self) -> None:
         self._spool.check_space(0)
 
@@ -135,7 +141,7 @@ class SqliteStore(CommonStore):
         await asyncio.to_thread(self._spool.remove_all, queue_ids)
 
     async def _remove_strays(self, now: datetime) -> None:
-        await upkeep.remove_strays(self._reader, self._spool)
+        await upkeep.remove_strays(self._reader, self._writer, self._spool)
 
     # --- all who share the file are processes of this machine ---
 

@@ -46,22 +46,27 @@ async def _pieces(writer: Writer, work: Callable[[Transaction], int]) -> None:
         pass
 
 
-async def remove_strays(reader: Writer, spool: Spool) -> None:
-    """Remove spool files of messages that were never kept, as a crash in between leaves them."""
+async def remove_strays(reader: Writer, writer: Writer, spool: Spool) -> None:
+    """Remove spool files of messages that were never kept, as a crash in between leaves them.
+
+    They are asked for once more where nobody else writes: the clock may have jumped, and what looks
+    old belong to a message that is just being kept. Who keeps it after that finds it gone.
+    """
     paths = await asyncio.to_thread(lambda: list(spool.strays(STRAY_AGE)))
     for start in range(0, len(paths), FILES):
         piece = paths[start : start + FILES]
-        names = [path.name for path in piece]
-        known = await reader.do(partial(_known, names))
-        await asyncio.to_thread(_remove, [path for path in piece if path.name not in known])
+        unknown = await reader.do(partial(_unknown, piece))
+        if unknown:
+            await writer.do(partial(_remove, unknown))
 
 
-def _known(names: Sequence[str], tx: Transaction) -> set[str]:
+def _unknown(paths: Sequence[Path], tx: Transaction) -> Sequence[Path]:
     db: Connection = tx.db
-    return cleaning.known_in_spool(db, names)
+    known = cleaning.known_in_spool(db, [path.name for path in paths])
+    return [path for path in paths if path.name not in known]
 
 
-def _remove(paths: Sequence[Path]) -> None:
-    for path in paths:
+def _remove(paths: Sequence[Path], tx: Transaction) -> None:
+    for path in _unknown(paths, tx):
         with suppress(OSError):
             path.unlink()

@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from support.running import SHOP, until, write_configuration
-from support.serving import Served, free_port, numbers_in, prove, send_many, serving
+from support.serving import GATEWAY, Served, free_port, numbers_in, prove, send_many, serving
 
 from gateway.edge.zone_server import serve_zone
 
@@ -133,6 +133,19 @@ async def test_a_worker_that_is_started_again_has_the_configuration_of_the_last_
         assert await served.stop() == 0
     (letter,) = (tmp_path / "mailbox").glob("new/*")
     assert b"\nX-Gateway-Rule: other\n" in letter.read_bytes()
+
+
+async def test_a_second_gateway_beside_it_is_told_and_takes_nothing(serve):
+    async with serve(port=free_port()) as served:
+        second = await asyncio.create_subprocess_exec(
+            *GATEWAY, "run", "--config", str(served.config), stderr=asyncio.subprocess.PIPE
+        )
+        _, said = await asyncio.wait_for(second.communicate(), 60)
+        assert second.returncode == 1
+        assert b"another gateway runs" in said
+        assert b"Traceback" not in said
+        assert send_many(served.address, [1]) == [1]
+        assert await served.stop() == 0
 
 
 async def test_a_reload_leads_no_worker_to_another_store(serve, tmp_path):

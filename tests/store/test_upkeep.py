@@ -14,9 +14,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from support.running import until
 
 from gateway.settings import Acknowledgements
-from gateway.store import NoSpaceError, StoreError
+from gateway.store import NoSpaceError, StoreError, bodies
 from gateway.store.bodies import Spool
 from gateway.store.sqlite import SqliteStore
 
@@ -77,6 +78,86 @@ async def test_files_of_messages_never_kept_go_after_an_hour(
     store = await SqliteStore.open(tmp_path / "g.db")
     assert {path.name for path in spooled(tmp_path)} == {kept, "YOUNG"}
     await store.close()
+
+
+async def test_a_clock_that_jumps_costs_no_content_that_is_just_being_kept(
+    tmp_path: Path, mail: SimpleNamespace
+) -> None:
+    """A host whose clock is set after its start: what was written a moment ago looks old, and a
+    command that opens the store takes it for what a crash left behind."""
+    path = tmp_path / "g.db"
+    store = await SqliteStore.open(path)
+    keeper = mail.Keeper(store)
+    with closing(sqlite3.connect(path, isolation_level=None)) as busy:
+        busy.execute("BEGIN IMMEDIATE")
+        keeping = asyncio.create_task(keeper.keep(content=LARGE))
+        (content,) = await until(
+            lambda: asyncio.sleep(0, [each for each in spooled(tmp_path) if not each.suffix]), bool
+        )
+        os.utime(content, (1_000_000, 1_000_000))
+        cleaning = asyncio.create_task(SqliteStore.open(path))
+        await asyncio.sleep(0.3)  # long enough to ask which of them are known
+        busy.execute("COMMIT")
+    await (await cleaning).close()
+    try:
+        await keeping
+    except StoreError:  # answered 451: the client comes again
+        await keeper.keep(content=LARGE)
+    (job,) = await keeper.claim()
+    assert job.content[:] == LARGE
+    await store.close()
+
+
+@pytest.mark.parametrize("harm", ["gone", "cut", "other"])
+async def test_a_content_that_is_not_there_whole_is_not_promised(
+    tmp_path: Path, mail: SimpleNamespace, harm: str
+) -> None:
+    store = await SqliteStore.open(tmp_path / "g.db")
+    keeper = mail.Keeper(store)
+    put = store._put
+
+    async def put_badly(arrival: Any) -> None:
+        await put(arrival)
+        (path,) = spooled(tmp_path)
+        if harm == "gone":
+            path.unlink()
+        else:
+            path.write_bytes(LARGE[:70_000] if harm == "cut" else LARGE + b"more")
+
+    store._put = put_badly  # type: ignore[method-assign]
+    with pytest.raises(StoreError, match="spool"):
+        await keeper.keep(content=LARGE)
+    for left in spooled(tmp_path):
+        left.unlink()
+    with pytest.raises(StoreError, match="spool"):
+        await store.keep_raw(mail.arrival("R1", content=LARGE), "broke")
+    assert (await store.balance()).accepted == 0
+    await store.close()
+
+
+async def test_half_a_letter_is_not_sent(tmp_path: Path, mail: SimpleNamespace) -> None:
+    """As a damaged file system or a backup without the end of a file leaves it."""
+    store = await SqliteStore.open(tmp_path / "g.db")
+    keeper = mail.Keeper(store)
+    large = await keeper.keep(content=LARGE)
+    spooled(tmp_path)[0].write_bytes(LARGE[:70_000])
+    assert await keeper.claim() == []
+    (entry,) = await store.entry(large)
+    assert (entry.state, entry.why) == ("held", "its content is missing from the store")
+    await store.close()
+
+
+def test_each_process_syncs_a_folder_before_it_relies_on_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another may have made it a moment ago, and not have synced it yet."""
+    synced, sync = list[Path](), bodies.sync_folder
+    monkeypatch.setattr(bodies, "sync_folder", lambda folder: (synced.append(folder), sync(folder)))
+    for spool in (Spool(tmp_path, 0), Spool(tmp_path, 0)):
+        for _ in range(2):
+            spool.write("Q1", LARGE)
+    here = spool.path("Q1").parent
+    assert synced == [tmp_path, here, here] * 2
 
 
 @pytest.mark.parametrize("bad", ["", ".", "../x", "a/b", "a.b", "x" * 200, "é"])
