@@ -148,6 +148,7 @@ def test_fields_that_claim_to_be_ours(value):
         b" mx1.site.example.evil; spf=pass",
         b" mx1.site.example.evil/1; spf=pass",
         b" mx1.site.examples; spf=pass",
+        b" mx1.site.example1; spf=pass",
         b" mx1. site.example.evil; spf=pass",
         b" mx.other.example 1; mx1.site.example; spf=pass",
         b"",

@@ -27,6 +27,7 @@ _SPACES = re.compile(" {2,}")
 _NOT_KEYWORD = re.compile(r"[^A-Za-z0-9._-]")
 _NOT_NAME = re.compile(r"[^a-z0-9._-]")
 _IN_COMMENT = re.compile(r"[^()\\]*+")
+_ONE_NAME = re.compile(rb"[ \t\r\n]*+([A-Za-z0-9._-]++)[ \t\r\n]*+;")
 _WHITE = " \t\r\n"
 _WORD_END = frozenset(_WHITE + ';=()"')
 
@@ -107,6 +108,9 @@ def claims(value: bytes, authserv_id: str) -> bool:
     What cannot be read but mentions our name is taken as a claim: some other reader may see it.
     """
     ours = authserv_id.lower().rstrip(".")
+    simple = _ONE_NAME.match(value)
+    if simple:  # as nearly all are
+        return simple[1].lower().rstrip(b".") == ours.encode()
     text = value[:MAX_CLAIM].decode("utf-8", "replace")
     readings = {text, unicodedata.normalize("NFKC", words(text))}
     return any(_names(one.lower(), ours, value) for one in readings)
