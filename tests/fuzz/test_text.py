@@ -293,6 +293,30 @@ def test_hostile_html_costs_little(piece: str) -> None:
     sound(read(one), find(one))
 
 
+@pytest.mark.parametrize(
+    "start", ["opacity:", "opacity", "max-height : 0", "font:0", "display", "left:"]
+)
+@pytest.mark.parametrize("run", ["0", " ", "0.", "-"])
+def test_a_long_style_costs_little(start: str, run: str) -> None:
+    """Ten thousand noughts behind `opacity:` once held the loop for three seconds."""
+    style = start + run * (20_000 // len(run)) + "x"
+    assert cost(lambda: render(f'<p>a</p><p style="{style}">b</p>', 200)) < SECONDS
+
+
+@pytest.mark.parametrize(
+    ("style", "hides"),
+    [
+        *(("opacity:0", True), ("opacity: 0.00 ;", True), ("max-height:0px!important", True)),
+        *(("opacity:.0", True), ("opacity:0.5", False), ("opacity:1", False)),
+        *(("max-height:0px; color:red", True), ("max-height:00px", True), ("opacity:0x", False)),
+        *(("display : none", True), ("color:rgba(0,0,0, 0 )", True), ("left:-9999px", True)),
+    ],
+)  # fmt: skip
+def test_styles_that_hide(style: str, hides: bool) -> None:
+    page = render(f'<p>seen</p><p style="{style}">x</p>', 200)
+    assert ("x" not in "".join(page.lines)) is hides
+
+
 def test_one_line_of_twenty_megabytes() -> None:
     one = message("x" * 20_000_000)
     assert cost(lambda: read(one)) < SECONDS
