@@ -136,13 +136,15 @@ AUTOMATIC = frozenset({"null_sender", "auto_submitted", "auto_reply", "bounce"})
 def is_programs_answer(
     message: Message, history: History, own: OwnIdentity, reasons: Collection[str]
 ) -> bool:
-    """Whether a program answers or reports here: nobody is phoned about that.
+    """Whether a program answers or reports here, or it is our own mail: nobody is phoned about that.
 
     Narrower than the reasons for silence. Web forms and forwarders leave the marks of programs on
     the letters of people, and an irate customer whom nobody phones costs more than a silence.
     """
     if _has_report(message) or "auto-replied" in _submitted(message):
         return True
+    if own.is_our_message_id(message.message_id) or any(map(own.has, message.all("x-loop"))):
+        return True  # a card that an agent's mailbox sends on to us would bring about the next one
     if "bounce" in reasons and "null_sender" in reasons:
         return True
     return not AUTOMATIC.isdisjoint(reasons) and _answers_us(message, history, own)

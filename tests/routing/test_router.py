@@ -325,6 +325,9 @@ REPORT = b"Content-Type: multipart/report; report-type=delivery-status; boundary
         (b"X-Autoreply: yes\r\n", History(answers_us=True), False),
         (b"X-Autoreply: yes\r\nIn-Reply-To: <Q1.ack.aaaaaaaaaaaaaaaa@mx1.test.example>\r\n",
          History(), False),
+        # A call card or an acknowledgement that some mailbox sends on to us.
+        (b"Message-ID: <Q1.1.card.aaaaaaaaaaaaaaaa@mx1.test.example>\r\n", History(), False),
+        (b"X-Loop: support@shop.example\r\n", History(), False),
         # A parcel, a web form, a forwarder: people all the same.
         (b"Subject: Returned to sender\r\n", History(), True),
         (b"Auto-Submitted: auto-generated\r\n", History(), True),
