@@ -146,7 +146,11 @@ class Intake:
         message = parse(arrival, self._bounds)
         if sum(field.name == "received" for field in message.fields) > self._hops:
             return self._turn_away(arrival, TOO_MANY_HOPS, "loop")
-        letters, plan = await self.judge(message)
+        self._store.expect(1)
+        try:
+            letters, plan = await self.judge(message)
+        finally:
+            self._store.expect(-1)
         if plan.reply is not None:
             await self._count_refused(arrival, plan)
             return self._turn_away(arrival, plan.reply, "policy")

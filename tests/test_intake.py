@@ -323,3 +323,14 @@ async def test_the_journal_holds_no_words_of_the_letter(room):
     await here.intake.accept(arrival())
     for word in ("Jo Field", "Where is it", "10423", "0143", "jo@"):
         assert word not in repr(here.events)
+
+
+async def test_the_store_hears_what_is_about_to_come(room):
+    """While others are examined, what is to be kept may wait for them; when they are done, not."""
+    here, told = room(), []
+    here.intake._store = Store(here.store, expect=told.append)
+    await here.intake.accept(arrival())
+    assert told == [1, -1]
+    here.intake._router = Breaks(ValueError())
+    await here.intake.accept(arrival(queue_id="QID2"))
+    assert told == [1, -1, 1, -1]

@@ -218,6 +218,11 @@ class Store(Protocol):
         """Go by another configuration from now on, as a reload brings it."""
         ...
 
+    def expect(self, change: int) -> None:
+        """So many more messages are about to be kept, or less: those that come first may wait a
+        moment for them, to be kept in one transaction."""
+        ...
+
     async def recall(self, message: Message, now: datetime) -> History:
         """Who this is and what was said before. Reads only."""
         ...

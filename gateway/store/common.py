@@ -157,15 +157,18 @@ class CommonStore(ABC):
         """Transactions written so far by this process."""
         return self._writer.commits
 
-    async def _write(self, work: Callable[[Transaction], T]) -> T:
-        return await self._writer.do(work)
+    async def _write(self, work: Callable[[Transaction], T], *, may_wait: bool = False) -> T:
+        return await self._writer.do(work, may_wait=may_wait)
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
         return await self._reader.do(lambda tx: work(tx.db))
 
-    async def _surely(self, work: Callable[[Transaction], T]) -> T:
+    async def _surely(self, work: Callable[[Transaction], T], *, may_wait: bool = False) -> T:
         """Write even if the caller is cancelled meanwhile."""
-        return await self._writer.surely(work)
+        return await self._writer.surely(work, may_wait=may_wait)
+
+    def expect(self, change: int) -> None:
+        self._writer.expect(change)
 
     # --- the route ---
 
@@ -191,7 +194,7 @@ class CommonStore(ABC):
             return together.keep(tx, arrival, letters, plan, self._limits, accepted, leased)
 
         if not leased.ids:
-            return Receipt(await self._write(work))
+            return Receipt(await self._write(work, may_wait=True))
         jobs = leased.jobs(arrival, letters)
         left_out = await self._lease_by(work, leased.lease, lambda: self._end_unheard(jobs))
         return Receipt(left_out, jobs)
@@ -200,7 +203,7 @@ class CommonStore(ABC):
         self, work: Callable[[Transaction], T], lease: str, unheard: Callable[[], None]
     ) -> T:
         """Work that leases letters; `unheard` is called when it was done but its caller is gone."""
-        return await self._writer.do(work, unheard)
+        return await self._writer.do(work, unheard, may_wait=True)
 
     def _end_unheard(self, jobs: Sequence[Job]) -> None:
         """End leases whose taker does not wait for them any more."""
@@ -232,13 +235,16 @@ class CommonStore(ABC):
                 self._spooled,
                 lease=claiming.new_lease(self._owner),
                 turn=self._turn,
-            )
+            ),
+            may_wait=True,
         )
         return jobs
 
     async def settle(self, job: Job, settlement: Settlement, now: datetime) -> bool:
         time = micros(now)
-        return await self._surely(lambda tx: settling.settle(tx, job, settlement, time))
+        return await self._surely(
+            lambda tx: settling.settle(tx, job, settlement, time), may_wait=True
+        )
 
     async def extend(self, jobs: Sequence[Job], now: datetime) -> None:
         until = micros(now) + self._lease

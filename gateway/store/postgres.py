@@ -110,8 +110,8 @@ class PostgresStore(CommonStore):
             store.remarks.append(f"the store's schema was brought from version {before} to {now}")
         return store
 
-    async def _write(self, work: Callable[[Transaction], T]) -> T:
-        return await self._in_time(self._writer.do(work))
+    async def _write(self, work: Callable[[Transaction], T], *, may_wait: bool = False) -> T:
+        return await self._in_time(self._writer.do(work, may_wait=may_wait))
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
         return await self._in_time(self._reader.do(lambda tx: work(tx.db)))
@@ -164,7 +164,7 @@ class PostgresStore(CommonStore):
         self, work: Callable[[Transaction], T], lease: str, unheard: Callable[[], None]
     ) -> T:
         try:
-            return await self._in_time(self._writer.do(work, unheard))
+            return await self._in_time(self._writer.do(work, unheard, may_wait=True))
         except BaseException:
             self._doubtful.append(lease)
             raise
@@ -192,7 +192,7 @@ class PostgresStore(CommonStore):
             )
 
         try:
-            jobs, self._turn = await self._write(work)
+            jobs, self._turn = await self._write(work, may_wait=True)
         except BaseException:
             self._doubtful.append(lease)
             raise

@@ -1,7 +1,8 @@
 """A few threads with a session each: everything waiting is done in one transaction and one sync.
 
 A sync costs about as much as fifty small transactions, so the pieces of work that arrive during
-one commit share the next. One that fails is undone alone: the others are done all the same.
+one commit share the next; and while more of them are expected, they are gathered for a moment. One
+that fails is undone alone: the others are done all the same.
 """
 
 from __future__ import annotations
@@ -21,7 +22,12 @@ from gateway.store.sql import Sums, Transaction
 
 T = TypeVar("T")
 GROUP = 64
-"""Pieces of work in one transaction at most, so that none waits long for the others."""
+"""Pieces of work handed over together at most, so that none waits long for the others; what was
+handed over meanwhile may double that."""
+GATHER = 0.015
+"""Seconds for which work that may wait is gathered while more is expected."""
+ENOUGH = 24
+"""Pieces of work that are worth a transaction, whatever else is expected."""
 AGAIN = 10
 """How often a transaction is begun anew that got into another's way."""
 
@@ -93,9 +99,16 @@ class Writer:
     """Does pieces of work in groups; each awaits its own result, told after the commit."""
 
     def __init__(self, sessions: Sequence[Session], *, name: str) -> None:
-        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self._tasks: SimpleQueue[list[_Task] | None] = SimpleQueue()
+        """Groups for whichever thread is free; None ends one."""
         self._loop = asyncio.get_running_loop()
         self._closed = False
+        self._gathered: list[_Task] = []
+        self._soon: asyncio.Handle | None = None
+        """The hand-over of what is gathered, in this turn of the loop or after a while."""
+        self._at_once = False
+        """It is in this turn."""
+        self._expected = 0
         self.commits = 0
         """Transactions so far."""
         self._threads = [
@@ -105,15 +118,25 @@ class Writer:
         for thread in self._threads:
             thread.start()
 
+    def expect(self, change: int) -> None:
+        """So many more pieces of work will come in a moment; less, if negative."""
+        self._expected += change
+        if self._gathered and self._expected <= 0:
+            self._hand_over_at_once()
+
     async def do(
-        self, work: Callable[[Transaction], T], unheard: Callable[[], None] | None = None
+        self,
+        work: Callable[[Transaction], T],
+        unheard: Callable[[], None] | None = None,
+        *,
+        may_wait: bool = False,
     ) -> T:
         """Run `work` in a transaction. It may run twice, so it must only touch the database.
 
         Work whose caller is cancelled before it began is left undone; later it is done all the
-        same, and then `unheard` is called.
+        same, and then `unheard` is called. Work that `may_wait` is gathered while more is expected.
         """
-        future = self.put(work, unheard)
+        future = self.put(work, unheard, may_wait=may_wait)
         try:
             return await future
         except asyncio.CancelledError:
@@ -122,24 +145,47 @@ class Writer:
                 unheard()
             raise
 
-    async def surely(self, work: Callable[[Transaction], T]) -> T:
+    async def surely(self, work: Callable[[Transaction], T], *, may_wait: bool = False) -> T:
         """The same, done even if the caller is cancelled meanwhile."""
-        return await asyncio.shield(self.put(work))
+        return await asyncio.shield(self.put(work, may_wait=may_wait))
 
     def put(
-        self, work: Callable[[Transaction], T], unheard: Callable[[], None] | None = None
+        self,
+        work: Callable[[Transaction], T],
+        unheard: Callable[[], None] | None = None,
+        *,
+        may_wait: bool = False,
     ) -> asyncio.Future[T]:
         """Hand `work` in; whoever cancels the future before it began leaves it undone."""
         if self._closed:
             raise StoreError("the store is closed")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._tasks.put(_Task(work, future, unheard))
+        self._gathered.append(_Task(work, future, unheard))
+        if not may_wait or self._expected <= 0 or len(self._gathered) >= ENOUGH:
+            self._hand_over_at_once()
+        elif self._soon is None:
+            self._soon = self._loop.call_later(GATHER, self._hand_over)
         return future
+
+    def _hand_over_at_once(self) -> None:
+        """Not before this turn of the loop is over: what else comes in it goes along."""
+        if self._at_once:
+            return
+        if self._soon is not None:
+            self._soon.cancel()
+        self._at_once, self._soon = True, self._loop.call_soon(self._hand_over)
+
+    def _hand_over(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        self._at_once, self._soon = False, None
+        for start in range(0, len(gathered), GROUP):
+            self._tasks.put(gathered[start : start + GROUP])
 
     async def close(self) -> None:
         """Finish what waits and close the sessions."""
         if not self._closed:
             self._closed = True
+            self._hand_over()
             for _ in self._threads:
                 self._tasks.put(None)
         for thread in self._threads:
@@ -161,15 +207,15 @@ class Writer:
         session.close()
 
     def _next_group(self) -> tuple[list[_Task], bool]:
-        task = self._tasks.get()
+        """What was handed over, until it is a group's worth; and whether there will be more."""
+        tasks = self._tasks.get()
         group = list[_Task]()
-        while task is not None:
-            if not task.future.cancelled():
-                group.append(task)
-            if len(group) == GROUP:
+        while tasks is not None:
+            group += [task for task in tasks if not task.future.cancelled()]
+            if len(group) >= GROUP:
                 return group, True
             try:
-                task = self._tasks.get_nowait()
+                tasks = self._tasks.get_nowait()
             except Empty:
                 return group, True
         return group, False

@@ -360,6 +360,26 @@ async def test_connections_that_the_server_ends(nodes: Any, mail: Any, postgres_
         assert (await store.balance()).accepted == 5
 
 
+async def test_a_letter_kept_in_doubt_is_nobodys(nodes: Any, mail: Any) -> None:
+    """The connection breaks at the commit that keeps and leases it: the client was told 451, and
+    nobody works on the letter; the next claim finds it as if it had only been kept."""
+    async with nodes(1) as (store,):
+        in_time = store._in_time
+
+        async def lost(asked: Any) -> Any:
+            await in_time(asked)
+            raise UnreachableError("the answer was lost")
+
+        store._in_time = lost
+        with pytest.raises(UnreachableError):
+            await store.keep_leased(mail.arrival("Q1"), [mail.letter("Q1")], mail.plan(), ["Q1.1"])
+        store._in_time = in_time
+        assert [entry.state for entry in await store.entry("Q1")] == ["active"]
+        (job,) = await store.claim(mail.NOW, 10)
+        assert job.letter_id == "Q1.1"
+        assert [note.event for note in await store.notes("Q1")] == ["accepted"]
+
+
 async def test_leases_that_were_taken_in_doubt_are_returned(
     nodes: Any, mail: Any, postgres_url: str
 ) -> None:
@@ -368,8 +388,8 @@ async def test_leases_that_were_taken_in_doubt_are_returned(
         await store.keep(mail.arrival("Q1"), [mail.letter("Q1")], mail.plan())
         write = store._write
 
-        async def lost(work: Callable[[Transaction], Any]) -> Any:
-            await write(work)
+        async def lost(work: Callable[[Transaction], Any], **more: Any) -> Any:
+            await write(work, **more)
             raise UnreachableError("the answer was lost")
 
         store._write = lost

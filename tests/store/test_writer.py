@@ -17,7 +17,7 @@ from gateway.store import writer as writer_module
 from gateway.store.sql import Transaction
 from gateway.store.sqlite import SqliteStore
 from gateway.store.sqlite_session import SqliteSession
-from gateway.store.writer import GROUP, Writer
+from gateway.store.writer import ENOUGH, GROUP, Writer
 
 
 @pytest.fixture
@@ -238,3 +238,64 @@ async def test_an_answer_whose_caller_is_cancelled_before_it_hears_it_is_unheard
     assert unheard == ["leased"]
     monkeypatch.undo()
     assert "leased" in await writer.do(names)
+
+
+# --- gathering while more is expected -----------------------------------------------------------
+
+
+async def done_in_time(*futures: asyncio.Future[Any]) -> list[Any]:
+    return await asyncio.wait_for(asyncio.gather(*futures), 5)
+
+
+async def test_what_may_wait_goes_with_what_is_expected(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "GATHER", 3600.0)
+    before = writer.commits
+    writer.expect(2)
+    first = writer.put(insert("a"), may_wait=True)
+    second = writer.put(insert("b"), may_wait=True)
+    writer.expect(-1)
+    await asyncio.sleep(0.05)
+    assert not first.done()
+    assert not second.done()
+    writer.expect(-1)  # nothing more will come, but for what comes in this turn of the loop
+    third = writer.put(insert("c"), may_wait=True)
+    assert await done_in_time(first, second, third) == ["a", "b", "c"]
+    assert writer.commits == before + 1
+
+
+async def test_it_waits_for_a_moment_only(writer: Writer) -> None:
+    writer.expect(1)
+    assert await done_in_time(writer.put(insert("a"), may_wait=True)) == ["a"]
+    writer.expect(-1)
+    assert await done_in_time(writer.put(insert("b"), may_wait=True)) == ["b"]
+
+
+async def test_what_may_not_wait_takes_the_others_along(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "GATHER", 3600.0)
+    before = writer.commits
+    writer.expect(1)
+    first = writer.put(insert("a"), may_wait=True)
+    second = writer.put(insert("b"))
+    assert await done_in_time(first, second) == ["a", "b"]
+    assert writer.commits == before + 1
+
+
+async def test_enough_waits_for_no_more(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "GATHER", 3600.0)
+    writer.expect(1)
+    names_ = [f"n{number}" for number in range(ENOUGH)]
+    assert await done_in_time(*(writer.put(insert(n), may_wait=True) for n in names_)) == names_
+
+
+async def test_close_does_not_leave_what_is_gathered(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "GATHER", 3600.0)
+    writer.expect(1)
+    waiting = writer.put(insert("a"), may_wait=True)
+    await writer.close()
+    assert await done_in_time(waiting) == ["a"]
