@@ -163,9 +163,9 @@ class CommonStore(ABC):
     async def _read(self, work: Callable[[Connection], T]) -> T:
         return await self._reader.do(lambda tx: work(tx.db))
 
-    async def _surely(self, work: Callable[[Transaction], T], *, may_wait: bool = False) -> T:
+    async def _surely(self, work: Callable[[Transaction], T]) -> T:
         """Write even if the caller is cancelled meanwhile."""
-        return await self._writer.surely(work, may_wait=may_wait)
+        return await self._writer.surely(work)
 
     def expect(self, change: int) -> None:
         self._writer.expect(change)
@@ -188,22 +188,20 @@ class CommonStore(ABC):
         if len(arrival.content) > INLINE:
             await self._put(arrival)
 
-        def work(tx: Transaction) -> frozenset[str]:
+        def check() -> None:
             self._check_space()
             self._check_put(arrival)
-            return together.keep(tx, arrival, letters, plan, self._limits, accepted, leased)
 
-        if not leased.ids:
-            return Receipt(await self._write(work, may_wait=True))
+        keep = together.Keep(check, arrival, letters, plan, self._limits, accepted, leased)
         jobs = leased.jobs(arrival, letters)
-        left_out = await self._lease_by(work, leased.lease, lambda: self._end_unheard(jobs))
-        return Receipt(left_out, jobs)
+        unheard = partial(self._end_unheard, jobs) if jobs else None
+        return Receipt(await self._keep(keep, unheard), jobs)
 
-    async def _lease_by(
-        self, work: Callable[[Transaction], T], lease: str, unheard: Callable[[], None]
-    ) -> T:
-        """Work that leases letters; `unheard` is called when it was done but its caller is gone."""
-        return await self._writer.do(work, unheard, may_wait=True)
+    async def _keep(
+        self, keep: together.Keep, unheard: Callable[[], None] | None
+    ) -> frozenset[str]:
+        """`unheard` is called when it was done but its caller is gone."""
+        return await self._writer.put(keep, unheard, may_wait=True, many=together.keep)
 
     def _end_unheard(self, jobs: Sequence[Job]) -> None:
         """End leases whose taker does not wait for them any more."""
@@ -241,10 +239,8 @@ class CommonStore(ABC):
         return jobs
 
     async def settle(self, job: Job, settlement: Settlement, now: datetime) -> bool:
-        time = micros(now)
-        return await self._surely(
-            lambda tx: settling.settle(tx, job, settlement, time), may_wait=True
-        )
+        work = settling.Settle(job, settlement, micros(now))
+        return await asyncio.shield(self._writer.put(work, may_wait=True, many=settling.settle))
 
     async def extend(self, jobs: Sequence[Job], now: datetime) -> None:
         until = micros(now) + self._lease

@@ -11,7 +11,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Literal
 
 from gateway.store import Balance, Depth
-from gateway.store.sql import Connection, moment_or_none
+from gateway.store.sql import Connection, insert, moment_or_none
 
 OWED = frozenset({"queued", "active", "deferred", "waiting"})
 """States of what will move by itself."""
@@ -64,13 +64,12 @@ def write(db: Connection, changes: Mapping[str, int], shard: str = "") -> None:
 
     Writers of one `shard` wait for each other.
     """
-    for name in sorted(changes):
-        if changes[name]:
-            db.execute(
-                "INSERT INTO counts (name, shard, value) VALUES (?, ?, ?) "
-                "ON CONFLICT (name, shard) DO UPDATE SET value = counts.value + excluded.value",
-                (name, shard, changes[name]),
-            )
+    insert(
+        db,
+        "counts (name, shard, value)",
+        [(name, shard, changes[name]) for name in sorted(changes) if changes[name]],
+        " ON CONFLICT (name, shard) DO UPDATE SET value = counts.value + excluded.value",
+    )
 
 
 def balance(db: Connection) -> Balance:

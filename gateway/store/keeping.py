@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.message import NO_WISHES, Arrival, Wishes
@@ -13,7 +13,7 @@ from gateway.plan import Letter
 from gateway.store.bodies import INLINE
 from gateway.store.counts import add
 from gateway.store.notes import alert, note
-from gateway.store.sql import Connection, Transaction, micros, safe, span
+from gateway.store.sql import Connection, Transaction, insert, micros, safe, span
 from gateway.store.straight import NOT_STRAIGHT, Straight, is_one_to_one
 
 RAW_HOP = ""
@@ -29,18 +29,64 @@ class Kept:
     size: int
 
 
-def insert_message(
-    tx: Transaction, arrival: Arrival, *, contact: str = "", message_id: str = ""
+_MESSAGES = (
+    "messages (number, queue_id, time, client_ip, helo, tls, user_name, protocol, "
+    "envelope, smtputf8, body, contact, message_id, size, sha256, stored, content, wishes)"
+)
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows of new messages and letters, to be written together."""
+
+    messages: list[tuple[Any, ...]] = field(default_factory=list)
+    letters: list[tuple[Any, ...]] = field(default_factory=list)
+    new: list[_New] = field(default_factory=list)
+
+    def write(self, tx: Transaction, *, once: bool = False) -> None:
+        """`once`: a letter whose id is known already is passed over."""
+        insert(tx.db, _MESSAGES, self.messages)
+        new = self.new
+        if once:
+            new = [
+                each
+                for each, row in zip(new, self.letters, strict=True)
+                if insert(tx.db, _LETTERS, [row], _UNLESS_KNOWN)[0].fetchone()
+            ]
+        else:
+            insert(tx.db, _LETTERS, self.letters)
+        recipients, contents = [], []
+        for each in new:
+            letter, number, state = each.letter, each.number, each.state
+            if state == "active":
+                state = "queued"
+            place = 0
+            for address in each.recipients:
+                recipients.append((number, place, address, state))
+                place += 1
+            contents.append((number, letter.prefix, letter.own, letter.late))
+            add(tx.counts, each.answers, each.one_to_one, (each.state,) * place)
+        insert(tx.db, "recipients (letter, position, address, state)", recipients)
+        insert(tx.db, "contents (letter, prefix, own, late)", contents)
+
+
+def insert_message(tx: Transaction, arrival: Arrival) -> Kept:
+    """The message's row alone."""
+    rows = Rows()
+    kept = add_message(tx, rows, arrival)
+    rows.write(tx)
+    return kept
+
+
+def add_message(
+    tx: Transaction, rows: Rows, arrival: Arrival, *, contact: str = "", message_id: str = ""
 ) -> Kept:
     """The message's row. A content over INLINE must be in the spool already."""
     session, envelope, content = arrival.session, arrival.envelope, arrival.content
     inline = len(content) <= INLINE
     time, size = micros(arrival.time), len(content)
     number = tx.reserve("messages")
-    tx.db.execute(
-        "INSERT INTO messages (number, queue_id, time, client_ip, helo, tls, user_name, protocol, "
-        "envelope, smtputf8, body, contact, message_id, size, sha256, stored, content, wishes) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    rows.messages.append(
         (
             number,
             arrival.queue_id,
@@ -61,7 +107,7 @@ def insert_message(
             "inline" if inline else "spool",
             bytes(content) if inline else None,
             wishes_text(envelope.wishes),
-        ),
+        )
     )
     return Kept(number, time, size)
 
@@ -92,13 +138,12 @@ def check_answers(arrival: Arrival, letters: Sequence[Letter]) -> int:
     return len(accepted)
 
 
-_INSERT_LETTER = (
-    "INSERT INTO letters (number, id, message, kind, site, state, next_hop, backlog, due, "
+_LETTERS = (
+    "letters (number, id, message, kind, site, state, next_hop, backlog, due, "
     "lease, some_held, why, answers, one_to_one, origin, accepted, size, reverse_path, smtputf8, "
-    "answerable, tone, waits_for, message_id, cuts) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "answerable, tone, waits_for, message_id, cuts)"
 )
-_UNLESS_KNOWN = _INSERT_LETTER + " ON CONFLICT (id) DO NOTHING RETURNING number"
+_UNLESS_KNOWN = " ON CONFLICT (id) DO NOTHING RETURNING number"
 
 
 def insert_letters(
@@ -109,35 +154,28 @@ def insert_letters(
     now: int,
     *,
     once: bool = False,
-    straight: Straight = NOT_STRAIGHT,
 ) -> None:
     """The letters' rows. `once`: a letter whose id is known already is passed over."""
+    rows = Rows()
+    add_letters(tx, rows, kept, queue_id, letters, now)
+    rows.write(tx, once=once)
+
+
+def add_letters(
+    tx: Transaction,
+    rows: Rows,
+    kept: Kept,
+    queue_id: str,
+    letters: Sequence[Letter],
+    now: int,
+    straight: Straight = NOT_STRAIGHT,
+) -> None:
     for letter in letters:
         if letter.hold:
             note(tx, queue_id, now, "held", f"{letter.id}: {letter.hold}")
-    new = [_New.of(letter, tx.reserve("letters"), straight) for letter in letters]
-    if once:
-        new = [
-            each
-            for each in new
-            if tx.db.execute(_UNLESS_KNOWN, _letter_row(each, kept, now, straight)).fetchone()
-        ]
-    else:
-        tx.db.executemany(_INSERT_LETTER, [_letter_row(each, kept, now, straight) for each in new])
-    tx.db.executemany(
-        "INSERT INTO recipients (letter, position, address, state) VALUES (?, ?, ?, ?)",
-        [
-            (each.number, place, address, "queued" if each.state == "active" else each.state)
-            for each in new
-            for place, address in enumerate(each.recipients)
-        ],
-    )
-    tx.db.executemany(
-        "INSERT INTO contents (letter, prefix, own, late) VALUES (?, ?, ?, ?)",
-        [(each.number, each.letter.prefix, each.letter.own, each.letter.late) for each in new],
-    )
-    for each in new:
-        add(tx.counts, each.answers, each.one_to_one, (each.state,) * len(each.recipients))
+        new = _New.of(letter, tx.reserve("letters"), straight)
+        rows.new.append(new)
+        rows.letters.append(_letter_row(new, kept, now, straight))
 
 
 @dataclass(slots=True)
@@ -185,6 +223,7 @@ def _letter_row(new: _New, kept: Kept, now: int, straight: Straight) -> tuple[An
         letter.site,
         new.state,
         letter.next_hop,
+        0,
         _due(new, now, straight),
         straight.lease if new.state == "active" else "",
         int(new.state == "held"),
@@ -206,7 +245,8 @@ def _letter_row(new: _New, kept: Kept, now: int, straight: Straight) -> tuple[An
 
 def insert_raw(tx: Transaction, arrival: Arrival, why: str) -> None:
     """A message that broke us: one held letter `QUEUE_ID.0` for all its recipients."""
-    kept = insert_message(tx, arrival)
+    rows = Rows()
+    kept = add_message(tx, rows, arrival)
     recipients = tuple(dict.fromkeys(safe(to) for to in arrival.envelope.recipients)) or ("",)
     letter = Letter(
         id=f"{arrival.queue_id}.0",
@@ -218,7 +258,8 @@ def insert_raw(tx: Transaction, arrival: Arrival, why: str) -> None:
         origin=recipients,
         hold=why or "kept as it came",
     )
-    insert_letters(tx, kept, arrival.queue_id, (letter,), kept.time)
+    add_letters(tx, rows, kept, arrival.queue_id, (letter,), kept.time)
+    rows.write(tx)
     alert(tx, arrival.queue_id, kept.time, f"{letter.id} is held: {letter.hold}")
     tx.counts["accepted"] += len(recipients)
 

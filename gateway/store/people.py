@@ -9,10 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from gateway.message import Message
-from gateway.plan import Contact, History, Letter, Memory
+from gateway.plan import Contact, History
 from gateway.store.acknowledgements import conversation_acknowledged, last_by_site, silenced
 from gateway.store.calls import carded, open_calls
-from gateway.store.keeping import own_message_id
 from gateway.store.sql import (
     Answer,
     Connection,
@@ -138,68 +137,6 @@ def _contact(db: Connection, contact: str, proven: int, now: int) -> Answer[Cont
     return answer
 
 
-def remember(tx: Transaction, memories: Sequence[Memory], queue_id: str, now: int) -> str:
-    """Write down who wrote; gives the conversation the message belongs to.
-
-    A copy that came while the first one was not kept yet is found here: it joins the first one's
-    conversation and does not count. The same message remembered again, on release, is no copy.
-    """
-    conversation, seen = "", set[tuple[str, str]]()
-    for memory in memories:
-        contact, message_id = safe(memory.contact), safe(memory.message_id)
-        if (contact, message_id) not in seen:
-            seen.add((contact, message_id))
-            first = _join(tx, message_id, contact, safe(memory.conversation), queue_id, now)
-            conversation = conversation or first or safe(memory.conversation)
-            copy = bool(first)
-        if contact and memory.counts and not copy:
-            _count(tx, memory, contact, queue_id, now)
-    return conversation
-
-
-def _join(
-    tx: Transaction, message_id: str, contact: str, conversation: str, queue_id: str, now: int
-) -> str:
-    """Record a Message-ID; gives the conversation of another message that had it before."""
-    if not message_id:
-        return ""
-    row = tx.db.execute(
-        "INSERT INTO threads (message_id, contact, conversation, ours, queue_id, at) "
-        "VALUES (?, ?, ?, 0, ?, ?) ON CONFLICT (message_id, contact) DO NOTHING "
-        "RETURNING message_id",
-        (message_id, contact, conversation, queue_id, now),
-    ).fetchone()
-    if row is not None:
-        return ""
-    earlier = tx.db.execute(
-        "SELECT conversation FROM threads WHERE message_id = ? AND contact = ? AND queue_id <> ?",
-        (message_id, contact, queue_id),
-    ).fetchone()
-    return "" if earlier is None else str(earlier[0])
-
-
-def _count(tx: Transaction, memory: Memory, contact: str, queue_id: str, now: int) -> None:
-    tx.db.execute(
-        "INSERT INTO contact_letters (contact, proven, at, queue_id, site, tone, irate) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (contact, proven, at, queue_id) DO NOTHING",
-        (
-            contact,
-            int(memory.proven),
-            now,
-            queue_id,
-            memory.site,
-            memory.tone,
-            int(memory.irate),
-        ),
-    )
-    if memory.phone:
-        tx.db.execute(
-            "INSERT INTO contact_phones (contact, proven, phone, at) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (contact, proven, phone) DO UPDATE SET at = excluded.at",
-            (contact, int(memory.proven), safe(memory.phone), now),
-        )
-
-
 # --- conversations -----------------------------------------------------------------------------
 
 
@@ -237,19 +174,6 @@ def _belongs(rows: Sequence[Any], wanted: Mapping[str, None], own_id: str, conta
         answers_us=any(row[3] for row in others),
         copy=bool(copies),
     )
-
-
-def record_own(
-    tx: Transaction, queue_id: str, letters: Sequence[Letter], conversation: str, now: int
-) -> None:
-    """Our own Message-IDs, so that an answer to them is known as one."""
-    ids = [own_message_id(letter.own) for letter in letters if letter.own is not None]
-    if ids:
-        tx.db.executemany(
-            "INSERT INTO threads (message_id, contact, conversation, ours, queue_id, at) "
-            "VALUES (?, '', ?, 1, ?, ?) ON CONFLICT (message_id, contact) DO NOTHING",
-            [(safe(id_), conversation, queue_id, now) for id_ in ids if id_],
-        )
 
 
 # --- dead addresses ----------------------------------------------------------------------------

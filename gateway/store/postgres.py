@@ -31,6 +31,7 @@ from gateway.store import (
     nodes,
     pieces,
     settling,
+    together,
 )
 from gateway.store.common import CommonStore, Rules
 from gateway.store.owner import is_alive, is_here
@@ -160,13 +161,14 @@ class PostgresStore(CommonStore):
 
     # --- leases ---
 
-    async def _lease_by(
-        self, work: Callable[[Transaction], T], lease: str, unheard: Callable[[], None]
-    ) -> T:
+    async def _keep(
+        self, keep: together.Keep, unheard: Callable[[], None] | None
+    ) -> frozenset[str]:
         try:
-            return await self._in_time(self._writer.do(work, unheard, may_wait=True))
+            return await self._in_time(super()._keep(keep, unheard))
         except BaseException:
-            self._doubtful.append(lease)
+            if keep.straight.ids:
+                self._doubtful.append(keep.straight.lease)
             raise
 
     async def claim(

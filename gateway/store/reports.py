@@ -15,7 +15,7 @@ from gateway.plan import DmarcRow, Letter
 from gateway.store import DmarcReport
 from gateway.store.claiming import new_lease
 from gateway.store.keeping import insert_letters, insert_message
-from gateway.store.people import record_own
+from gateway.store.remembering import Ours, record_own
 from gateway.store.sql import Connection, Transaction, moment, safe, span
 
 DAY = span(timedelta(days=1))
@@ -129,5 +129,5 @@ def end(
     if mail is not None and letters:
         kept = insert_message(tx, mail)
         insert_letters(tx, kept, mail.queue_id, letters, kept.time)
-        record_own(tx, mail.queue_id, letters, "", kept.time)
+        record_own(tx, [Ours(mail.queue_id, letters, "", kept.time)])
     return True

@@ -11,8 +11,9 @@ from gateway.store.counts import OWED, change
 from gateway.store.keeping import Kept, insert_letters
 from gateway.store.letters import end_waiting, set_states, wake_waiting, write_letter
 from gateway.store.notes import note
-from gateway.store.people import record_dead_address, record_own
-from gateway.store.sql import Transaction, marks, micros, safe
+from gateway.store.people import record_dead_address
+from gateway.store.remembering import Ours, record_own
+from gateway.store.sql import Transaction, among, marks, micros, safe
 
 _ENDS = {"hold": "held", "dsn": "failed", "drop": "dropped"}
 
@@ -36,44 +37,86 @@ class _Recipient:
     outcome: Outcome | None
 
 
-def settle(tx: Transaction, job: Job, settlement: Settlement, now: int) -> bool:
-    """Write the outcomes of one attempt, nothing if the lease was lost; tells whether other
-    letters became due by it."""
-    outcomes = settlement.outcomes
-    delivered = len(outcomes) == 1 and outcomes[0].result == "relayed"
-    if delivered and job.recipients == (outcomes[0].recipient,) and not settlement.notices:
-        more = _deliver(tx, job, outcomes[0], now)
-        if more is not None:
-            return more
-    return _settle(tx, job, settlement, now)
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """One attempt to be written down, nothing if the lease was lost; tells whether other letters
+    became due by it."""
+
+    job: Job
+    settlement: Settlement
+    now: int
+
+    @property
+    def delivered(self) -> bool:
+        """The common case: the only recipient that was owed, and nothing else to write."""
+        outcomes = self.settlement.outcomes
+        return (
+            len(outcomes) == 1
+            and outcomes[0].result == "relayed"
+            and self.job.recipients == (outcomes[0].recipient,)
+            and not self.settlement.notices
+        )
+
+    def __call__(self, tx: Transaction) -> bool:
+        return settle(tx, (self,))[0]
 
 
+def settle(tx: Transaction, settles: Sequence[Settle]) -> list[bool]:
+    """Write down several attempts."""
+    simple = [each for each in settles if each.delivered]
+    done = _deliver(tx, simple) if simple else {}
+    return [
+        done[each.job.lease, each.job.letter_id]
+        if (each.job.lease, each.job.letter_id) in done
+        else _settle(tx, each.job, each.settlement, each.now)
+        for each in settles
+    ]
+
+
+_LEASED_ALONE = (
+    "SELECT l.number, l.id, l.lease, l.answers, l.one_to_one, "
+    "EXISTS (SELECT 1 FROM letters w WHERE w.waits_for = l.id AND w.state = 'waiting') "
+    "FROM letters l WHERE l.id IN ({}) AND l.state = 'active' AND NOT EXISTS "
+    "(SELECT 1 FROM recipients r WHERE r.letter = l.number AND r.position > 0)"
+    "/*pg FOR UPDATE OF l*/"
+)
 _DELIVERED = (
     "UPDATE letters SET state = 'relayed', due = NULL, some_held = 0, why = '', lease = '', "
     "wish = '', pressed = 0, attempts = attempts + 1, strikes = 0, backlog = 1 "
-    "WHERE id = ? AND lease = ? AND state = 'active' AND NOT EXISTS "
-    "(SELECT 1 FROM recipients r WHERE r.letter = letters.number AND r.position > 0) "
-    "RETURNING number, answers, one_to_one, "
-    "EXISTS (SELECT 1 FROM letters w WHERE w.waits_for = ? AND w.state = 'waiting')"
+    "WHERE number IN ({})"
 )
 
 
-def _deliver(tx: Transaction, job: Job, outcome: Outcome, now: int) -> bool | None:
-    """The common case: the only recipient was delivered to; tells whether other letters became due.
-    None, and nothing changed, if it is not the only one, or the lease was lost."""
-    row = tx.db.execute(_DELIVERED, (job.letter_id, job.lease, job.letter_id)).fetchone()
-    if row is None:
-        return None
-    number, answers, one_to_one, waited_for = row
-    tx.db.execute(
-        "UPDATE recipients SET state = 'relayed', attempts = attempts + 1, at = ?, code = ?, "
-        "enhanced = ?, reply = ? WHERE letter = ?",
-        (now, *_reply(outcome), number),
-    )
-    change(tx.counts, answers, bool(one_to_one), ("active",), ("relayed",))
-    if waited_for:
-        wake_waiting(tx, job.letter_id, now)
-    return bool(waited_for)
+def _deliver(tx: Transaction, settles: Sequence[Settle]) -> dict[tuple[str, str], bool]:
+    """Those whose only recipient was delivered to, by lease and letter; tells of each whether other
+    letters became due. One that has other recipients, or whose lease was lost, is passed over."""
+    asked = {(each.job.lease, each.job.letter_id): each for each in settles}
+    in_, ids = among([each.job.letter_id for each in settles])
+    found, replies, woken = [], [], []
+    done: dict[tuple[str, str], bool] = {}
+    for number, id_, lease, answers, one_to_one, waited_for in tx.db.execute(
+        _LEASED_ALONE.format(in_), ids
+    ).fetchall():
+        each = asked.get((lease, id_))
+        if each is None:
+            continue
+        found.append(number)
+        replies.append((each.now, *_reply(each.settlement.outcomes[0]), number))
+        change(tx.counts, answers, bool(one_to_one), ("active",), ("relayed",))
+        done[lease, id_] = bool(waited_for)
+        if waited_for:
+            woken.append(each)
+    if found:
+        in_, numbers = among(found)
+        tx.db.execute(_DELIVERED.format(in_), numbers)
+        tx.db.executemany(
+            "UPDATE recipients SET state = 'relayed', attempts = attempts + 1, at = ?, code = ?, "
+            "enhanced = ?, reply = ? WHERE letter = ?",
+            replies,
+        )
+    for each in woken:
+        wake_waiting(tx, each.job.letter_id, each.now)
+    return done
 
 
 def _settle(tx: Transaction, job: Job, settlement: Settlement, now: int) -> bool:
@@ -222,4 +265,4 @@ def _keep_notices(
 ) -> None:
     kept = Kept(leased.message, now, 0)
     insert_letters(tx, kept, job.queue_id, settlement.notices, now, once=True)
-    record_own(tx, job.queue_id, settlement.notices, "", now)
+    record_own(tx, [Ours(job.queue_id, settlement.notices, "", now)])

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -100,6 +101,34 @@ def among(values: Collection[Any]) -> tuple[str, list[Any]]:
 def marks(count: int) -> str:
     """`?,?,?` for an IN list; an empty list matches nothing."""
     return ",".join("?" * count) or "NULL"
+
+
+MOST_ROWS = 32
+"""Rows that one INSERT takes: a statement that is begun lets go of the interpreter, and whoever has
+to wait for it again waits the longest."""
+
+
+def insert(
+    db: Connection, into: str, rows: Sequence[Sequence[Any]], tail: str = ""
+) -> list[Cursor]:
+    """`INSERT INTO {into} VALUES …`, all rows in a few statements; gives their answers.
+
+    Their numbers of rows are powers of two: few texts, each prepared once.
+    """
+    answers, start = [], 0
+    while start < len(rows):
+        count = min(MOST_ROWS, 1 << (len(rows) - start).bit_length() - 1)
+        piece = rows[start : start + count]
+        text = _insertion(into, count, len(piece[0]), tail)
+        answers.append(db.execute(text, list(chain.from_iterable(piece))))
+        start += count
+    return answers
+
+
+@lru_cache(maxsize=256)
+def _insertion(into: str, rows: int, width: int, tail: str) -> str:
+    row = f"({marks(width)})"
+    return f"INSERT INTO {into} VALUES {','.join([row] * rows)}{tail}"  # noqa: S608 - names of ours
 
 
 def safe(text: str) -> str:

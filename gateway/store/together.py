@@ -2,51 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from gateway.message import Arrival
 from gateway.plan import Letter, Plan
-from gateway.store import StoreError, calls, commands, people, reports
+from gateway.store import StoreError, calls, commands, reports
 from gateway.store.acknowledgements import Limits, take
 from gateway.store.keeping import (
     Kept,
+    Rows,
+    add_letters,
+    add_message,
     check_answers,
     find,
-    insert_letters,
-    insert_message,
     take_raw,
 )
 from gateway.store.notes import note
+from gateway.store.remembering import Ours, Remembered, record_own, remember
 from gateway.store.sql import Transaction
 from gateway.store.straight import NOT_STRAIGHT, Straight
 
 
-def keep(
-    tx: Transaction,
-    arrival: Arrival,
-    letters: Sequence[Letter],
-    plan: Plan,
-    limits: Limits,
-    accepted: int,
-    straight: Straight = NOT_STRAIGHT,
-) -> frozenset[str]:
-    """Everything `Store.keep_leased` promises but the jobs; gives the acknowledgements left out.
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """One message to be kept, unless `check` raises in the transaction; `accepted`: the recipients
+    its letters answer for."""
 
-    `accepted`: the recipients that the letters answer for, by `check_answers`.
-    """
-    memory = plan.remember[0] if plan.remember else None
-    kept = insert_message(
-        tx,
-        arrival,
-        contact=memory.contact if memory else "",
-        message_id=memory.message_id if memory else "",
-    )
-    tx.counts["accepted"] += accepted
-    if plan.dmarc is not None:
-        reports.record(tx, plan.dmarc, kept.time)
-    return _keep_rest(
-        tx, kept, arrival.queue_id, letters, plan, kept.time, limits, straight=straight
-    )
+    check: Callable[[], None]
+    arrival: Arrival
+    letters: Sequence[Letter]
+    plan: Plan
+    limits: Limits
+    accepted: int
+    straight: Straight = NOT_STRAIGHT
+
+    def __call__(self, tx: Transaction) -> frozenset[str]:
+        return keep(tx, (self,))[0]
+
+
+def keep(tx: Transaction, keeps: Sequence[Keep]) -> list[frozenset[str]]:
+    """Everything `Store.keep_leased` promises but the jobs, for several messages; gives the
+    acknowledgements left out of each."""
+    rows, each_rest = Rows(), []
+    for each in keeps:
+        each.check()
+        arrival, plan = each.arrival, each.plan
+        memory = plan.remember[0] if plan.remember else None
+        kept = add_message(
+            tx,
+            rows,
+            arrival,
+            contact=memory.contact if memory else "",
+            message_id=memory.message_id if memory else "",
+        )
+        tx.counts["accepted"] += each.accepted
+        if plan.dmarc is not None:
+            reports.record(tx, plan.dmarc, kept.time)
+        each_rest.append(
+            _Rest(kept, arrival.queue_id, each.letters, plan, kept.time, each.limits, each.straight)
+        )
+    return _keep_rest(tx, rows, each_rest)
 
 
 def release(
@@ -63,7 +79,7 @@ def release(
     found = find(tx.db, id_) if changed and plan else None
     if found is not None and plan is not None:
         kept, queue_id = found
-        _keep_rest(tx, kept, queue_id, letters, plan, now, limits, once=True)
+        _keep_rest(tx, Rows(), [_Rest(kept, queue_id, letters, plan, now, limits)], once=True)
     return changed
 
 
@@ -83,31 +99,45 @@ def release_raw(
         raise StoreError(f"{queue_id} is not held raw")
     check_answers(found[0], letters)
     note(tx, queue_id, now, "released", "the whole route again", who)
-    _keep_rest(tx, kept, queue_id, letters, plan, now, limits)
+    _keep_rest(tx, Rows(), [_Rest(kept, queue_id, letters, plan, now, limits)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """Letters and memories of a message whose row stands, or is about to."""
+
+    kept: Kept
+    queue_id: str
+    letters: Sequence[Letter]
+    plan: Plan
+    now: int
+    limits: Limits
+    straight: Straight = NOT_STRAIGHT
 
 
 def _keep_rest(
-    tx: Transaction,
-    kept: Kept,
-    queue_id: str,
-    letters: Sequence[Letter],
-    plan: Plan,
-    now: int,
-    limits: Limits,
-    *,
-    once: bool = False,
-    straight: Straight = NOT_STRAIGHT,
-) -> frozenset[str]:
-    """Letters and memories of a message whose row stands; gives the letters left out."""
-    conversation = people.remember(tx, plan.remember, queue_id, now)
-    left_out = _left_out(tx, queue_id, letters, plan, conversation, now, limits)
-    staying = [letter for letter in letters if letter.id not in left_out]
-    insert_letters(tx, kept, queue_id, staying, now, once=once, straight=straight)
-    people.record_own(tx, queue_id, staying, conversation, now)
-    for memory in plan.remember:
-        if memory.call is not None:
-            calls.keep_call(tx, memory.call, now)
-    return left_out
+    tx: Transaction, rows: Rows, rests: Sequence[_Rest], *, once: bool = False
+) -> list[frozenset[str]]:
+    """Write all that belongs to these messages; gives the letters left out of each."""
+    conversations = remember(
+        tx, [Remembered(each.plan.remember, each.queue_id, each.now) for each in rests]
+    )
+    all_left_out, ours = [], []
+    for each, conversation in zip(rests, conversations, strict=True):
+        left_out = _left_out(
+            tx, each.queue_id, each.letters, each.plan, conversation, each.now, each.limits
+        )
+        staying = [letter for letter in each.letters if letter.id not in left_out]
+        add_letters(tx, rows, each.kept, each.queue_id, staying, each.now, each.straight)
+        ours.append(Ours(each.queue_id, staying, conversation, each.now))
+        all_left_out.append(left_out)
+    rows.write(tx, once=once)
+    record_own(tx, ours)
+    for each in rests:
+        for memory in each.plan.remember:
+            if memory.call is not None:
+                calls.keep_call(tx, memory.call, each.now)
+    return all_left_out
 
 
 def _left_out(

@@ -21,6 +21,7 @@ from gateway.store import StoreError
 from gateway.store.sql import Sums, Transaction
 
 T = TypeVar("T")
+W = TypeVar("W", bound=Callable[[Transaction], Any])
 GROUP = 64
 """Pieces of work handed over together at most, so that none waits long for the others; what was
 handed over meanwhile may double that."""
@@ -81,10 +82,15 @@ class Session(Protocol):
     def close(self) -> None: ...
 
 
+_Many = Callable[[Transaction, Sequence[Any]], Sequence[Any]]
+
+
 @dataclass(slots=True)
 class _Task:
     work: Callable[[Transaction], Any]
     future: asyncio.Future[Any]
+    many: _Many | None = None
+    """Does several such pieces, given them, as one."""
     unheard: Callable[[], None] | None = None
     """Called in the loop when it was done, but its caller was cancelled meanwhile."""
     result: Any = None
@@ -151,16 +157,20 @@ class Writer:
 
     def put(
         self,
-        work: Callable[[Transaction], T],
+        work: W,
         unheard: Callable[[], None] | None = None,
         *,
         may_wait: bool = False,
+        many: Callable[[Transaction, Sequence[W]], Sequence[T]] | None = None,
     ) -> asyncio.Future[T]:
-        """Hand `work` in; whoever cancels the future before it began leaves it undone."""
+        """Hand `work` in; whoever cancels the future before it began leaves it undone.
+
+        All pieces with the same `many` in a transaction are done by it at once, before the others.
+        """
         if self._closed:
             raise StoreError("the store is closed")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._gathered.append(_Task(work, future, unheard))
+        self._gathered.append(_Task(work, future, many, unheard))
         if not may_wait or self._expected <= 0 or len(self._gathered) >= ENOUGH:
             self._hand_over_at_once()
         elif self._soon is None:
@@ -227,11 +237,11 @@ class Writer:
     def _do_group(self, session: Session, group: list[_Task]) -> None:
         """All together; if one fails, each on its own mark, which costs a tenth more; and since
         some errors (a full disk) undo the whole transaction, at last each in its own."""
-        if self._transaction(session, group, _run_bare) or len(group) == 1:
+        if self._transaction(session, group, _run_together) or len(group) == 1:
             return
         if not self._transaction(session, group, _run_marked):
             for task in group:
-                self._transaction(session, [task], _run_bare)
+                self._transaction(session, [task], _run_together)
 
     def _transaction(self, session: Session, group: list[_Task], run: _Run) -> bool:
         """Do all of a group in one transaction; False if it was undone and may be tried again."""
@@ -250,8 +260,7 @@ class Writer:
             _fail(session, group, error)
             return True
         try:
-            for task in group:
-                run(session, task, sums)
+            run(session, group, sums)
             session.commit(sums)
         except BaseException as error:
             _fail(session, group, error)
@@ -264,16 +273,31 @@ class Writer:
         return True
 
 
-_Run = Callable[[Session, _Task, Sums], None]
+_Run = Callable[[Session, list[_Task], Sums], None]
 
 
-def _run_bare(session: Session, task: _Task, sums: Sums) -> None:
+def _run_together(session: Session, group: list[_Task], sums: Sums) -> None:
     transaction = session.transaction()
-    task.result, task.error = task.work(transaction), None
+    alike: dict[_Many, list[_Task]] = {}
+    for task in group:
+        if task.many is not None:
+            alike.setdefault(task.many, []).append(task)
+    for many, tasks in alike.items():
+        results = many(transaction, [task.work for task in tasks])
+        for task, result in zip(tasks, results, strict=True):
+            task.result, task.error = result, None
+    for task in group:
+        if task.many is None:
+            task.result, task.error = task.work(transaction), None
     sums.add(transaction)
 
 
-def _run_marked(session: Session, task: _Task, sums: Sums) -> None:
+def _run_marked(session: Session, group: list[_Task], sums: Sums) -> None:
+    for task in group:
+        _run_on_its_mark(session, task, sums)
+
+
+def _run_on_its_mark(session: Session, task: _Task, sums: Sums) -> None:
     session.save()
     transaction = session.transaction()
     try:
