@@ -201,7 +201,7 @@ class CommonStore(ABC):
         self, keep: together.Keep, unheard: Callable[[], None] | None
     ) -> frozenset[str]:
         """`unheard` is called when it was done but its caller is gone."""
-        return await self._writer.put(keep, unheard, may_wait=True, many=together.keep)
+        return await self._writer.do(keep, unheard, may_wait=True, many=together.keep)
 
     def _end_unheard(self, jobs: Sequence[Job]) -> None:
         """End leases whose taker does not wait for them any more."""

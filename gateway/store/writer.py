@@ -21,7 +21,6 @@ from gateway.store import StoreError
 from gateway.store.sql import Sums, Transaction
 
 T = TypeVar("T")
-W = TypeVar("W", bound=Callable[[Transaction], Any])
 GROUP = 64
 """Pieces of work handed over together at most, so that none waits long for the others; what was
 handed over meanwhile may double that."""
@@ -136,13 +135,14 @@ class Writer:
         unheard: Callable[[], None] | None = None,
         *,
         may_wait: bool = False,
+        many: Callable[[Transaction, Sequence[Any]], Sequence[T]] | None = None,
     ) -> T:
         """Run `work` in a transaction. It may run twice, so it must only touch the database.
 
         Work whose caller is cancelled before it began is left undone; later it is done all the
         same, and then `unheard` is called. Work that `may_wait` is gathered while more is expected.
         """
-        future = self.put(work, unheard, may_wait=may_wait)
+        future = self.put(work, unheard, may_wait=may_wait, many=many)
         try:
             return await future
         except asyncio.CancelledError:
@@ -157,11 +157,11 @@ class Writer:
 
     def put(
         self,
-        work: W,
+        work: Callable[[Transaction], T],
         unheard: Callable[[], None] | None = None,
         *,
         may_wait: bool = False,
-        many: Callable[[Transaction, Sequence[W]], Sequence[T]] | None = None,
+        many: Callable[[Transaction, Sequence[Any]], Sequence[T]] | None = None,
     ) -> asyncio.Future[T]:
         """Hand `work` in; whoever cancels the future before it began leaves it undone.
 
