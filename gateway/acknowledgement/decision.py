@@ -136,7 +136,7 @@ AUTOMATIC = frozenset({"null_sender", "auto_submitted", "auto_reply", "bounce"})
 def is_programs_answer(
     message: Message, history: History, own: OwnIdentity, reasons: Collection[str]
 ) -> bool:
-    """Whether a program answers or reports here, or it is our own mail: nobody is phoned about that.
+    """Whether a program answers or reports here, or we wrote it: nobody is phoned about that.
 
     Narrower than the reasons for silence. Web forms and forwarders leave the marks of programs on
     the letters of people, and an irate customer whom nobody phones costs more than a silence.
