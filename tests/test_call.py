@@ -88,6 +88,30 @@ def test_wanted(decision: Decision, asked: str, call: str, wanted: bool, reason:
     assert (found.due is not None) is wanted
 
 
+@pytest.mark.parametrize(
+    ("score", "phone", "decision", "wanted"),
+    [
+        (0.49, "+12125550123", IRATE, True),
+        (0.5, "+12125550123", IRATE, False),
+        (0.49, None, IRATE, False),
+        (0.3, "+12125550123", CALM, False),
+    ],
+)
+def test_a_doubtful_refusal_of_an_irate_letter_with_a_number(score, phone, decision, wanted):
+    verdicts = {"tone": Verdict("irate", details={"asked": "refused", "asked_score": score})}
+    found = plan_call(
+        MESSAGE, decision, verdicts, History(), Found(phone),
+        site=SITE, route=ROUTE, now=NOW, hours=HOURS,
+    )  # fmt: skip
+    assert (found.wanted, found.asked) == (wanted, "refused")
+    assert ("calls may be refused" in found.reason) is wanted
+    never = Route.model_validate({"call": "never"})
+    assert not plan_call(
+        MESSAGE, decision, verdicts, History(), Found(phone),
+        site=SITE, route=never, now=NOW, hours=HOURS,
+    ).wanted  # fmt: skip
+
+
 def test_facts_are_filled_whatever_is_wanted() -> None:
     for found in (plan(), plan(CALM)):
         assert (found.phone, found.extension) == ("+12125550123", "4")

@@ -50,6 +50,10 @@ def remarks(call: Call) -> tuple[str, ...]:
     found = []
     if "taken for spam" in call.reason:
         found.append("The letter was taken for spam. Read it first: a customer may be behind it.")
+    if "calls may be refused" in call.reason:
+        found.append(
+            "The letter may forbid calls, or ask for another way. Read it before you dial."
+        )
     if call.updates:
         found.append("A call to this customer is open already: this letter belongs to it.")
     return tuple(found)
