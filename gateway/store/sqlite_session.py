@@ -21,6 +21,12 @@ AGAIN, LATER = 1.0, 10.0
 """Seconds between two tries, and after one that met somebody who reads for long."""
 
 
+GONE = (
+    "its file was moved, replaced or removed while it is open: "
+    "put it in its place and start the gateway again"
+)
+
+
 class FileGoneError(StoreError):
     """What was written is in a file that nobody will find: it must not be promised."""
 
@@ -74,12 +80,16 @@ class SqliteSession:
         self._last: dict[str, int] = {}
         """The highest number given out by table, in this transaction."""
         self._shorten_at = 0.0
+        self._gone = False
+        """Seen once: what would be written now is kept by accident, if at all, and sent twice."""
         db.execute(BUSY)
 
     def begin(self) -> None:
         """Begin, waiting for another process's transaction in short steps: SQLite's own waiting
         takes ever longer steps, so that the process that waits longest finds it taken most."""
         self._last.clear()
+        if self._gone:
+            raise FileGoneError(GONE)
         end = time.monotonic() + self._patience
         while True:
             try:
@@ -142,10 +152,8 @@ class SqliteSession:
         if named.may_be_saved():
             with suppress(sqlite3.Error):
                 self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        raise FileGoneError(
-            "its file was moved, replaced or removed while it is open: "
-            "put it in its place and start the gateway again"
-        )
+        self._gone = True
+        raise FileGoneError(GONE)
 
     def roll_back(self) -> None:
         with suppress(sqlite3.Error):  # the next BEGIN tells

@@ -79,9 +79,13 @@ async def main() -> None:
     for _ in range(3):
         await keeper.keep()
     path.with_name("g.db-wal").unlink()
-    try:
-        await keeper.keep()
-    except StoreError:
+    refused = 0
+    for _ in range(5):
+        try:
+            await keeper.keep()
+        except StoreError:
+            refused += 1
+    if refused == 5:
         os.kill(os.getpid(), signal.SIGKILL)
 
 asyncio.run(main())
@@ -96,6 +100,6 @@ async def test_what_was_promised_is_saved_from_a_log_that_was_removed(tmp_path: 
     assert await process.wait() == -9
     store = await SqliteStore.open(tmp_path / "g.db")
     balance = await store.balance()
-    assert balance.accepted >= 3
+    assert balance.accepted in (3, 4)  # of those that were refused the first at most is kept
     assert balance.balanced
     await store.close()
