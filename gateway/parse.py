@@ -91,7 +91,7 @@ DEFAULT = Bounds()
 def _authors(section: Section) -> tuple[Address, ...]:
     """The mailboxes of all From fields, wherever they stand; none if any is left unread."""
     values = [field.value for field in section.fields if field.name == "from"]
-    if len(values) > MAILBOXES_MAX or any(len(value) > VALUE_MAX for value in values):
+    if len(values) > MAILBOXES_MAX or sum(map(len, values)) > VALUE_MAX:
         return ()
     found = tuple([address for value in values for address in mailboxes(value)])
     return found if len(found) < MAILBOXES_MAX else ()
@@ -103,7 +103,14 @@ def _mailboxes(decoded: Decoded, name: str) -> tuple[Address, ...]:
         return ()
     if len(values) == 1:
         return mailboxes(values[0])
-    return tuple(address for value in values for address in mailboxes(value))
+    found: list[Address] = []
+    left = VALUE_MAX  # a field's worth of octets, in however many fields
+    for value in values:
+        found += mailboxes(value[:left])
+        left -= len(value)
+        if left <= 0:
+            break
+    return tuple(found)
 
 
 def _message_id(decoded: Decoded) -> str:

@@ -545,3 +545,23 @@ def test_what_strangers_wrote_is_not_logged() -> None:
     finally:
         logging.getLogger().removeHandler(handler)
     assert written.getvalue() == ""
+
+
+@pytest.mark.parametrize("name", ["From", "To", "Cc", "Reply-To"])
+def test_many_long_address_fields_cost_as_much_as_one(name: str) -> None:
+    """Each of them holds the loop while it is read."""
+    field = f"{name}: {'<' * 60_000}\r\n".encode()
+
+    def cost(content: bytes) -> float:
+        begin = time.process_time()
+        read(content)
+        return time.process_time() - begin
+
+    one, many = field + b"\r\nhi", field * 17 + b"\r\nhi"
+    cost(one)
+    assert min(cost(many) for _ in range(3)) < 5 * min(cost(one) for _ in range(3)) + 0.05
+
+
+def test_addresses_of_several_fields_are_read() -> None:
+    message = read(b"To: a@b.example\r\nTo: c@d.example\r\nFrom: e@f.example\r\n\r\nhi")
+    assert [one.address for one in message.to] == ["a@b.example", "c@d.example"]
