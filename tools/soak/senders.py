@@ -61,6 +61,7 @@ class Senders:
 
     _busy: int = 0
     doubting: bool = False
+    _stopped: bool = False
 
     def doubt(self) -> None:
         """PostgreSQL is about to end. Until `trust` no 4yz says for certain: not kept."""
@@ -75,6 +76,7 @@ class Senders:
         self._tasks = [asyncio.create_task(self._send_on()) for _ in range(count)]
 
     async def stop(self) -> None:
+        self._stopped = True  # `wait_for` may swallow that a task is cancelled
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -85,7 +87,7 @@ class Senders:
             await asyncio.sleep(0.005)
 
     async def _send_on(self) -> None:
-        while True:
+        while not self._stopped:
             if not self.making and not self.waiting:
                 await asyncio.sleep(0.005)
                 continue
