@@ -173,6 +173,19 @@ class SharedLife(Life):
         await self.house.started()
         return active
 
+    async def _migrate(self) -> int:
+        """With two: the other one, which goes on with the version before, is killed and brought
+        forward too. Until then it would not reload, for its program is older than the schema."""
+        active = await super()._migrate()
+        for house in self.houses:
+            if house is not self.house:
+                house.kill_all()
+                await house.buried()
+                self.kills["at random"] += 1
+                await house.start()
+                await house.started()
+        return active
+
     async def _come_back(self) -> None:
         """With two: often not before the other one has finished its mail."""
         if self.nodes > 1 and self.chance.random() < 0.6:
