@@ -30,6 +30,7 @@ _MAILING = re.compile(
     r"(?:e|em|en?|m|mg|mail|mailer|mailing|email|emails|news|newsletter|info|notify|send|reply|"
     r"notifications?|updates?|marketing|service|accounts?|alerts?|orders?|shop|em\d{1,6}|t)\d?"
 )
+_HOST = re.compile(r"(?=[^.]{1,63}\.)[^\W_](?:[\w.-]{0,250}[^\W_])?")
 _ODD_NAME = re.compile(r"[^\w\s.,&'’`()|@/+:!-]")
 
 
@@ -72,6 +73,14 @@ def read_author(message: Message) -> Author | None:
     if len(local) > 20:
         facts.add("long local part")
     return Author(domain, label, words, free, fits, frozenset(facts))
+
+
+def is_malformed(message: Message) -> bool:
+    """Whether there is a From as no honest mail program writes it (RFC 5322, 3.4.1): without any
+    address, or at what can be no host on the Internet. One word alone (`MAILER-DAEMON`) may be."""
+    if not message.authors:
+        return any(field.name == "from" for field in message.fields)
+    return any("@" in a.address and not _HOST.fullmatch(a.domain) for a in message.authors)
 
 
 def _fits(name: str, words: tuple[str, ...], label: str) -> bool:

@@ -76,15 +76,15 @@ def mailing(author: str, subject: str, text: str) -> bytes:
     """One of our own mailings, honest or not, as octets: `[text](url)` is a link, `![alt](url)` a
     picture. Whether it is HTML, plain or both hangs on its checksum, never on what it is."""
     choice = zlib.crc32(text.encode("utf-8", "replace"))
-    name, address = parseaddr(author)
     head = [
-        f"From: {formataddr((name, address))}",
+        f"From: {_sender(author)}",
         f"To: {OURS[choice // 7 % len(OURS)]}",
         f"Subject: {_folded(subject)}",
         "MIME-Version: 1.0",
     ]
     plain = _plain(_PICTURE.sub(r"\1", _LINK.sub(r"\1: \2", text)))
-    lines = [_marked(line) for line in text.split("\n")]
+    pictured = choice // 41 % 2 == 0
+    lines = [_marked(line, pictured=pictured) for line in text.split("\n")]
     pictures = "![" in text
     form = choice // 13 % 20 if pictures or "](" in text else choice // 13 % 24
     if form < 8:
@@ -101,10 +101,18 @@ _PICTURE = re.compile(r"!\[([^\]]{0,200})\]\([^)\s]{1,300}\)")
 _LINK = re.compile(r"(?<!!)\[([^\]]{1,200})\]\(([^)\s]{1,300})\)")
 
 
-def _marked(line: str) -> str:
+def _sender(author: str) -> str:
+    """The author as a header field has it; what no honest mail program writes stays as it is."""
+    name, address = parseaddr(author)
+    return formataddr((name, address)) if address and f"<{address}>" in author else author
+
+
+def _marked(line: str, *, pictured: bool) -> str:
+    """A line as HTML; in half of all mailings a picture stands before each link, as builders do."""
     line = html.escape(line, quote=False)
     line = _PICTURE.sub(lambda m: f'<img src="{_address_of(m[0])}" alt="{m[1]}">', line)
-    return _LINK.sub(r'<a href="\2">\1</a>', line) or "<br>"
+    link = r'<a href="\2"><img src="\2.png" alt=""> \1</a>' if pictured else r'<a href="\2">\1</a>'
+    return _LINK.sub(link, line) or "<br>"
 
 
 def _address_of(picture: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from gateway.text import Link
 
 LINKS_READ = 40
 FEW = 3
+_TOKEN = re.compile(r"https?://[^/]{1,255}/(?:[\w=-]{24,}/?|[\w-]{1,12}\?[\w=%-]{24,})")
 LEAVE = (
     "unsubscri", "opt-out", "opt out", "optout", "abmelden", "abbestell", "austragen", "désabonn",
     "désinscri", "desinscri", "desuscri", "de baja", "cancelar", "disiscri", "uitschrij", "afmeld",
@@ -29,6 +31,7 @@ class Links:
     facts: frozenset[str]
     leave: str = ""
     """The registered domain of the link that ends the mailing."""
+    links: tuple[Link, ...] = ()
 
 
 def read_links(found: tuple[Link, ...], author: str) -> Links:
@@ -53,7 +56,20 @@ def read_links(found: tuple[Link, ...], author: str) -> Links:
         facts.add(
             "end of mailing at the author's" if leave == author else "end of mailing elsewhere"
         )
-    return Links(len(links), owners, frozenset(facts), leave)
+    return Links(len(links), owners, frozenset(facts), leave, tuple(links))
+
+
+def of_mailing(links: Sequence[Link]) -> Iterator[str]:
+    """A newsletter leads to many pages, a lure to one, however often it names it."""
+    targets = {link.href for link in links}
+    if len(targets) < FEW:
+        yield "mailing: few link targets"
+    if len(links) > 5 and len(targets) <= FEW:
+        yield "mailing: many links, few targets"
+    if all(link.href[:5].lower() == "http:" for link in links):
+        yield "mailing: links without TLS only"
+    if 2 * sum(bool(_TOKEN.fullmatch(link.href)) for link in links) >= len(links):
+        yield "mailing: links are one long token"
 
 
 def _number(count: int) -> str:

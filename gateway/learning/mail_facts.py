@@ -13,10 +13,10 @@ from itertools import islice
 
 import numpy as np
 
-from gateway.learning.author_facts import BRANDS, Author, read_author
+from gateway.learning.author_facts import BRANDS, Author, is_malformed, read_author, squeezed
 from gateway.learning.features import Columns
 from gateway.learning.input import Input
-from gateway.learning.link_facts import Links, read_links
+from gateway.learning.link_facts import Links, of_mailing, read_links
 from gateway.message import Message
 
 MAIL = (
@@ -45,11 +45,16 @@ MAIL = (
     "mailing: one picture", "mailing: many pictures", "mailing: notices below",
     "mailing: no notices below", "mailing: number and amount",
     "mailing: another's brand in subject", "mailing: another's brand in text",
+    "author address is malformed", "mailing: few link targets",
+    "mailing: many links, few targets", "mailing: links are one long token",
+    "mailing: links without TLS only", "mailing: postal address below",
+    "mailing: telephone number below", "mailing: company form below", "mailing: © of its author",
+    "mailing: long",
 )  # fmt: skip
 """Number n stands in column n of the MAIL_ROOM of a row (see features.py)."""
 MAILING = tuple(name for name in MAIL if name.startswith("mailing"))
 _NUMBERS = {name: number for number, name in enumerate(MAIL)}
-TEXT_READ = 4000
+TEXT_READ, LONG = 4000, 3000
 NOTICES = (
     "©", "(c) 20", "copyright", "all rights reserved", "privacy", "unsubscribe", "terms",
     "you are receiving", "you're receiving", "you received this", "was sent to", "view in browser",
@@ -69,6 +74,15 @@ NUMBERED = (
     "encomenda", "ordine", "fattura", "factuur",
 )  # fmt: skip
 _NUMBER = re.compile(r"[^\n\d]{0,36}\d{4}")
+_POSTAL = re.compile(
+    r"\b[A-Z][A-Za-z.]{1,30},? [A-Z]{2}\.?,? \d{5}\b|\b\d{4,5} [A-ZÄÖÜ][a-zäöüß]{2}|"
+    r"\b[A-Z]{1,2}\d{1,2}[A-Z]? \d[A-Z]{2}\b|P\.?O\.? Box"
+)
+_TELEPHONE = re.compile(r"\d[\d ()-]{8,20}\d")
+_COMPANY = re.compile(
+    r"[A-Z][a-z]{1,30},? "
+    r"(?:Inc|LLC|Ltd|GmbH|AG|Corp|Limited|SAS|SARL|S\.?A|S\.?L|B\.?V|S\.?r\.?l)\b"
+)
 _BROKEN = re.compile("[a-z][\u200b-\u200f\u2060-\u2064\ufeff\u034f]+[a-z]")
 _MIXED = re.compile(r"[A-Za-z][\u0370-\u03ff\u0400-\u04ff]|[\u0370-\u03ff\u0400-\u04ff][A-Za-z]")
 _STRANGE = re.compile("[\u200b-\u200f\u2060-\u2064\ufeff\u034f\u0370-\u03ff\u0400-\u04ff]")
@@ -98,17 +112,24 @@ def _all(message: Message, read: Input) -> Iterator[str]:
         yield from author.facts
     elif message.authors:
         yield "several authors"
-    yield from _written(message, read, text, links)
+    if is_malformed(message):
+        yield "author address is malformed"
+    yield from _written(message, text, links)
     yield from _recipient(message, text)
     yield from _carried(message, pictures)
     if author and _is_mailing(message, links, pictures):
+        end = read.reading.text[-1500:]
         yield from _mailing(message, author, links, text)
-        yield from _page(pictures, read.reading.text[-1500:].lower(), text)
-
-
-def _written(message: Message, read: Input, text: str, links: Links) -> Iterator[str]:
-    if read.reading.hidden:
+        yield from _page(pictures, end.lower(), text)
+        yield from _sender(author, end)
+        yield from of_mailing(links.links)
+        if len(text) > LONG:
+            yield "mailing: long"
+    elif read.reading.hidden:  # every newsletter hides its first line
         yield "hidden text"
+
+
+def _written(message: Message, text: str, links: Links) -> Iterator[str]:
     if _strange(text):
         if _BROKEN.search(text):
             yield "invisible letters"
@@ -214,6 +235,19 @@ def _page(pictures: int, end: str, text: str) -> Iterator[str]:
     yield "mailing: notices below" if len([*notices]) > 1 else "mailing: no notices below"
     if any(sign in text for sign in _SIGNS) and _numbered(text) and _AMOUNT.search(text):
         yield "mailing: number and amount"
+
+
+def _sender(author: Author, end: str) -> Iterator[str]:
+    """Who it is from, as the law of many countries wants it told below a mailing."""
+    if _POSTAL.search(end):
+        yield "mailing: postal address below"
+    if _TELEPHONE.search(end):
+        yield "mailing: telephone number below"
+    if _COMPANY.search(end):
+        yield "mailing: company form below"
+    at = max(end.rfind("©"), end.lower().rfind("copyright"))
+    if at >= 0 and author.label in squeezed(end[at : at + 80]):
+        yield "mailing: © of its author"
 
 
 def _numbered(text: str) -> bool:

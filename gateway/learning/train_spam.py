@@ -29,7 +29,7 @@ from gateway.learning.train_tone import LETTERS
 from gateway.message import Message
 
 STRENGTH = 10.0
-WORD_SCALE, CONCEPT_SCALE, STYLE_SCALE, MAIL_SCALE = 2.0, 0.5, 0.1, 0.5
+WORD_SCALE, CONCEPT_SCALE, STYLE_SCALE, MAIL_SCALE = 2.0, 0.5, 0.1, 0.6
 FOLDS = 4
 SPAM_AT = 0.9
 """The probability at which sites call it spam unless they say otherwise."""

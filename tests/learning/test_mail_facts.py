@@ -76,6 +76,58 @@ def test_a_customer_is_no_mailing() -> None:
     assert found == {"no link", "author at a free mail domain", "author name is in the local part"}
 
 
+@pytest.mark.parametrize(
+    ("author", "malformed"),
+    [
+        ("Lidl <gewinn@lidl.example>", False),
+        ("MAILER-DAEMON", False),
+        ("Zoë <zoe@bücher.example>", False),
+        ('Lidl <gewinn@lidl"example>', True),
+        ("Lidl <gewinn@lidl,example>", True),
+        ("Lidl <gewinn@{lidl}.example>", True),
+        ("Lidl <gewinn@lidl>", True),
+        ("Lidl", False),
+        ("Lidl Gewinne", True),
+    ],
+)
+def test_an_author_at_no_possible_host_is_malformed(author: str, *, malformed: bool) -> None:
+    found = facts(f"From: {author}\nSubject: x\n\nhello")
+    assert ("author address is malformed" in found) == malformed
+
+
+def test_a_text_without_a_header_is_not_malformed() -> None:
+    assert "author address is malformed" not in facts("Subject: x\n\nhello")
+
+
+def test_a_lure_leads_to_one_place_however_often() -> None:
+    token = "7f-oyDnCXwcGujt23aBNBFkuJJ"
+    link = f'<a href="http://win.example/{token}"><img src="http://win.example/1.jpg"></a>'
+    found = facts(f"From: A <a@win.example>\nSubject: x\nContent-Type: text/html\n\n{link * 7}")
+    assert {
+        "mailing: few link targets", "mailing: many links, few targets",
+        "mailing: links are one long token", "mailing: links without TLS only",
+    } <= found  # fmt: skip
+    assert not {name for name in facts(HONEST) if "target" in name or "token" in name}
+
+
+def test_who_sends_a_mailing_stands_below_it() -> None:
+    below = "<p>© 2025 The Copper Pan Inc, PO Box 118, Burlington, VT 05401, tel. 802-555-0119</p>"
+    sender = {
+        "mailing: postal address below", "mailing: telephone number below",
+        "mailing: company form below", "mailing: © of its author",
+    }  # fmt: skip
+    assert sender <= facts(HONEST + below)
+    assert not sender & facts(HONEST)
+    assert not sender & facts(CUSTOMER + below)
+
+
+def test_a_newsletter_may_hide_its_first_line_and_a_letter_may_not() -> None:
+    hidden = '<div style="display:none">Look inside</div>'
+    assert "hidden text" not in facts(HONEST + hidden)
+    letter = "From: A <a@b.example>\nSubject: x\nContent-Type: text/html\n\n<p>Hello there</p>"
+    assert "hidden text" in facts(letter + hidden)
+
+
 def test_letters_that_hide_or_imitate_are_noticed() -> None:
     head = "From: a@b.example\nSubject: x\nContent-Type: text/plain; charset=utf-8\n\n"
     assert "invisible letters" in facts(head + "via\u200bgra")
