@@ -146,13 +146,15 @@ class SqliteSession:
         """The file or its log was moved, replaced or removed: SQLite goes on writing to what has no
         name any more, and all of it is gone when we end (sqlite.org/howtocorrupt.html, 2.4).
 
-        Nothing is promised from now on. What was promised before is brought from a removed log into
-        the file, if the log was all that went.
+        Nothing is begun from now on. If the log was all that went, what it holds is brought into the
+        file, this transaction too.
         """
+        self._gone = True
         if named.may_be_saved():
             with suppress(sqlite3.Error):
-                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        self._gone = True
+                met, log, copied = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                if not met and log == copied:
+                    return
         raise FileGoneError(GONE)
 
     def roll_back(self) -> None:

@@ -44,13 +44,23 @@ def test_a_few_kills_lose_nothing(workers):
         ("promise early", "LOST"),
         ("deliver twice", "explained"),
         ("acknowledge twice", "was acknowledged"),
-        ("look at the store", "explained"),
     ],
 )
 def test_a_gateway_that_lies_is_found_out(lie, found, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))  # the store of a life with problems is kept
     result = life("--kills", "20", "--seed", "3", "--lie", lie)
     assert any(found in problem for problem in result["problems"]), result
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_a_log_that_was_taken_away_costs_no_mail(guarded, tmp_path, monkeypatch):
+    """A reload that lets go of the locks, and a command that removes the log: without the store's
+    look at the names of its files, what is answered 250 after that is lost."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    lie = "look at the store" + (", on guard" if guarded else "")
+    result = life("--kills", "5", "--seed", "3", "--only", "look_after_reload", "--lie", lie)
+    assert result["kills"]["after a reload and a command"] >= 1
+    assert bool(result["problems"]) is not guarded, result
 
 
 def test_a_lie_over_postgresql_is_found_out():

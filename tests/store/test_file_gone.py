@@ -54,6 +54,8 @@ async def test_no_mail_is_kept_where_nobody_finds_it(
     keeper = mail.Keeper(store)
     await keeper.keep()
     harm(folder)
+    if harm is remove_log:
+        await keeper.keep()  # brought into the file, with all that came before
     for _ in range(2):
         with pytest.raises(StoreError, match="start the gateway again"):
             await keeper.keep()
@@ -85,7 +87,7 @@ async def main() -> None:
             await keeper.keep()
         except StoreError:
             refused += 1
-    if refused == 5:
+    if refused == 4:
         os.kill(os.getpid(), signal.SIGKILL)
 
 asyncio.run(main())
@@ -100,6 +102,6 @@ async def test_what_was_promised_is_saved_from_a_log_that_was_removed(tmp_path: 
     assert await process.wait() == -9
     store = await SqliteStore.open(tmp_path / "g.db")
     balance = await store.balance()
-    assert balance.accepted in (3, 4)  # of those that were refused the first at most is kept
+    assert balance.accepted == 4
     assert balance.balanced
     await store.close()

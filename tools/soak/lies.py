@@ -19,6 +19,7 @@ from gateway.pipeline import Pipeline
 from gateway.store import Receipt
 from gateway.store.common import CommonStore
 from gateway.store.opening import store_path
+from gateway.store.sqlite_session import Named
 
 _background: set[asyncio.Task[Any]] = set()
 
@@ -50,6 +51,12 @@ def _twice(kind: str) -> None:
         return sent
 
     Session.deliver = again  # type: ignore[method-assign]
+
+
+def look_unguarded() -> None:
+    """The same, and nobody sees that the log is gone that he writes to."""
+    Named.is_ours = lambda self: True  # type: ignore[method-assign]
+    look_at_the_store()
 
 
 def look_at_the_store() -> None:
@@ -89,7 +96,8 @@ def die_of_content() -> None:
 LIES = {
     "die of content": die_of_content,
     "promise early": promise_early,
-    "look at the store": look_at_the_store,
+    "look at the store": look_unguarded,
+    "look at the store, on guard": look_at_the_store,
     "deliver twice": lambda: _twice("letter"),
     "acknowledge twice": lambda: _twice("acknowledgement"),
 }

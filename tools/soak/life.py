@@ -52,6 +52,8 @@ class Life:
     on_the_way = ON_THE_WAY
     migration = MIGRATION
     quiet_limit = QUIET_LIMIT
+    only = ""
+    """The one way to die, where all the others are left out."""
 
     def __init__(self, folder: Path, *, seed: int, workers: int, lie: str = "") -> None:
         self.folder = folder
@@ -160,6 +162,8 @@ class Life:
         unanswered = self.senders.unanswered
         self.sink.faulty = self.senders.making = True
         ways = self._ways()
+        if self.only:
+            ways = {way: 1 for way in ways if way.__name__ == f"_{self.only}"}
         (way,) = self.chance.choices(tuple(ways), tuple(ways.values()))
         active = await way()
         await self.quiet()
@@ -425,10 +429,13 @@ def run(parser: argparse.ArgumentParser, kind: Callable[..., Life]) -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--lie", default="", help="a fault to put into the gateway; see lies.py")
+    parser.add_argument("--only", default="", help="one way to die, such as look_after_reload")
     options = vars(parser.parse_args())
-    kills = options.pop("kills")
+    kills, only = options.pop("kills"), options.pop("only")
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
-    result = asyncio.run(kind(folder, **options).live(kills))
+    life = kind(folder, **options)
+    life.only = only
+    result = asyncio.run(life.live(kills))
     if not result["problems"]:
         shutil.rmtree(folder)
     else:
