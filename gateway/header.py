@@ -22,7 +22,8 @@ SECTION_MAX = 1 << 20
 KEPT_FIELDS = 10
 """Fields are cut (not decoded) up to this many times the bound on fields."""
 WANTED_MAX = 10_000
-"""Fields that are still cut beyond those bounds: our own names, and From."""
+"""Fields that are still cut beyond those bounds: our own names, and what decides what a reader is
+shown (From, Subject, the two that describe the body)."""
 VALUE_MAX = 65536
 """Octets of one field that are decoded."""
 
@@ -32,7 +33,8 @@ _FIELD = re.compile(
     rb"(?:([!-9;-~]++)[ \t]*+:((?:[^\n]*+\n[ \t])*+[^\n]*+)|[^\n]++)(?:\n|\Z)|\n", re.DOTALL
 )
 _WANTED = (
-    rb"((?i:x-gateway-|x-spam-)[!-9;-~]*+|(?i:authentication-results|from))[ \t]*+:"
+    rb"((?i:x-gateway-|x-spam-)[!-9;-~]*+|(?i:authentication-results|from|subject|"
+    rb"content-type|content-transfer-encoding))[ \t]*+:"
     rb"((?:[^\n]*+\n[ \t])*+[^\n]*+)"
 )
 _WANTED_HERE = re.compile(_WANTED)
@@ -55,8 +57,8 @@ class Section:
 def split(content: Octets, bound: int) -> Section:
     """Cut the header section into fields, in one pass over its octets.
 
-    Past ten times `bound` fields, or past a megabyte, only fields under our own names and From are
-    still cut: those have to be removed, and this must be known, whatever comes.
+    Past ten times `bound` fields, or past a megabyte, only fields under our own names are still
+    cut, and the few that a reader is shown: junk above must not hide them from us alone.
     """
     defects: list[str] = []
     unread: list[str] = []

@@ -14,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from gateway import mime
 from gateway.addresses import MAILBOXES_MAX, mailboxes
 from gateway.header import VALUE_MAX, Decoded, Section, split
-from gateway.message import Address, Arrival, Message
+from gateway.message import Address, Arrival, Field, Message
 
 SUBJECT_MAX = 2000
 """Letters of the subject that are read."""
@@ -28,6 +28,7 @@ _DATE = re.compile(
     r"([+-])(\d\d)([0-5]\d)(?: \([^()]{0,40}\))?"
 )
 _MONTH_NAMES = "janfebmaraprmayjunjulaugsepoctnovdec"
+_SHOWN = frozenset(("from", "subject", "content-type", "content-transfer-encoding"))
 _SINGLE = ("from", "subject", "date", "to", "cc", "reply-to", "message-id", "content-type")
 
 
@@ -48,7 +49,7 @@ def parse(arrival: Arrival, bounds: Bounds | None = None) -> Message:
     bounds = bounds or DEFAULT
     content = arrival.content
     section = split(content, bounds.fields)
-    decoded = Decoded(section.fields[: bounds.fields])
+    decoded = Decoded(_read_fields(section, bounds.fields))
     try:
         body = mime.read(
             content,
@@ -86,6 +87,12 @@ def parse(arrival: Arrival, bounds: Bounds | None = None) -> Message:
 
 
 DEFAULT = Bounds()
+
+
+def _read_fields(section: Section, bound: int) -> tuple[Field, ...]:
+    """The first `bound` fields, and below them those that a reader is shown all the same."""
+    rest = [field for field in section.fields[bound:] if field.name in _SHOWN]
+    return (*section.fields[:bound], *rest[:bound])
 
 
 def _authors(section: Section) -> tuple[Address, ...]:

@@ -307,7 +307,7 @@ def test_fields_over_the_bound_are_cut_out_but_not_decoded() -> None:
     message = read(head + b"hi")
     assert message.unread == ("fields (over 1000)",)
     assert len(message.fields) == 10_000
-    assert message.subject == ""
+    assert message.subject == "late"  # a reader is shown it
     assert len(message.all("x-filler")) == 999
     assert message.plain == "hi"
 
@@ -565,3 +565,16 @@ def test_many_long_address_fields_cost_as_much_as_one(name: str) -> None:
 def test_addresses_of_several_fields_are_read() -> None:
     message = read(b"To: a@b.example\r\nTo: c@d.example\r\nFrom: e@f.example\r\n\r\nhi")
     assert [one.address for one in message.to] == ["a@b.example", "c@d.example"]
+
+
+@pytest.mark.parametrize(
+    "junk", [b"X: 1\r\n" * 1000, b"X: 1\r\n" * 10_000, b"X: " + b"1" * (1 << 20) + b"\r\n"]
+)
+def test_junk_above_hides_no_text(junk: bytes) -> None:
+    """A mail client shows what stands below it, so it is read."""
+    below = b"From: a@b.example\r\nSubject: Hi\r\nContent-Type: text/html\r\n"
+    below += b"Content-Transfer-Encoding: base64\r\n\r\n" + base64.b64encode(b"<p>You stole it</p>")
+    message = read(junk + below)
+    assert (message.subject, message.html) == ("Hi", "<p>You stole it</p>")
+    assert [one.address for one in message.authors] == ["a@b.example"]
+    assert message.unread
