@@ -146,7 +146,7 @@ class SqliteSession:
         """The file or its log was moved, replaced or removed: SQLite goes on writing to what has no
         name any more, and all of it is gone when we end (sqlite.org/howtocorrupt.html, 2.4).
 
-        Nothing is begun from now on. If the log was all that went, what it holds is brought into the
+        Nothing is begun from now on. If only the log went, what it holds is brought into the
         file, this transaction too.
         """
         self._gone = True
