@@ -25,7 +25,17 @@ from gateway.call import card
 from gateway.facts import find
 from gateway.identity.signing import Signer
 from gateway.message import Message
-from gateway.plan import Acknowledgement, Call, Claim, Group, History, Letter, Memory, Plan
+from gateway.plan import (
+    Acknowledgement,
+    Call,
+    Claim,
+    Group,
+    History,
+    Letter,
+    Memory,
+    Plan,
+    acknowledgement_id,
+)
 from gateway.routing.recipients import canonical
 from gateway.settings import FormSender, Settings, Site
 from gateway.stamp import Stamper
@@ -130,7 +140,7 @@ class Composer:
 
     def _acknowledgement(self, message: Message, group: Group, draft: Draft) -> Letter:
         site, to = self._sites[group.site], group.acknowledgement.to
-        id_ = f"{message.arrival.queue_id}.{group.suffix}.ack"
+        id_ = acknowledgement_id(message.arrival.queue_id, group)
         sender = site.address or canonical(group.recipients[0])
 
         def octets_of(text: Text) -> bytes:
@@ -226,7 +236,7 @@ class Composer:
             contact=group.acknowledgement.to.lower(),
             conversation=conversation,
             large_provider=domain in self._settings.acknowledgements.large_providers,
-            letter_id=f"{message.arrival.queue_id}.{group.suffix}.ack",
+            letter_id=acknowledgement_id(message.arrival.queue_id, group),
         )
 
     def _call(

@@ -17,7 +17,7 @@ from gateway.journal import Journal
 from gateway.message import Arrival, Message
 from gateway.parse import Bounds, parse
 from gateway.pipeline import Pipeline
-from gateway.plan import DmarcRow, History, Letter, Plan
+from gateway.plan import DmarcRow, History, Letter, Plan, acknowledgement_id
 from gateway.reply import NO_SPACE, OUR_TROUBLE, TOO_MANY_HOPS, Reply
 from gateway.routing.router import Router
 from gateway.sealing import Sealer
@@ -230,6 +230,6 @@ class Intake:
             call=any(group.call.wanted for group in plan.groups),
         )
         for group in plan.groups:
-            lost = f"{arrival.queue_id}.{group.suffix}.ack" in left_out
+            lost = acknowledgement_id(arrival.queue_id, group) in left_out
             reason = "rate" if lost else group.acknowledgement.reason
             self._journal.acknowledged(arrival.queue_id, group.site, reason)

@@ -6,10 +6,10 @@ keeps both in one transaction, so that what is remembered can never differ from 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from gateway.reply import Reply
 from gateway.verdict import Action, Decision
@@ -248,6 +248,21 @@ class Plan:
         return self.reply is not None
 
 
+def acknowledgement_id(queue_id: str, group: Group) -> str:
+    """The letter id of a group's acknowledgement."""
+    return f"{queue_id}.{group.suffix}.ack"
+
+
+class Said(NamedTuple):
+    """What a letter's fields say of its acknowledgement, until the store has the last word."""
+
+    acknowledgement: str
+    """Its letter id."""
+    field: bytes
+    instead: bytes
+    """The same field where a limit left the acknowledgement out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     """One letter to be kept and delivered: our fields over the one shared original, or our own."""
@@ -278,3 +293,12 @@ class Letter:
     answerable: bool = False
     """The reverse-path is proven and the letter is not spam: a DSN may be sent to it."""
     tone: str = ""
+    said: Said | None = None
+    """In the prefix; None: nothing of an acknowledgement, or that there is none."""
+
+    def without(self, left_out: Collection[str]) -> Letter:
+        """The letter as it is where these acknowledgements were left out."""
+        said = self.said
+        if said is None or said.acknowledgement not in left_out:
+            return self
+        return replace(self, prefix=self.prefix.replace(said.field, said.instead, 1), said=None)

@@ -16,13 +16,14 @@ from email.utils import format_datetime
 
 from gateway.identity import authentication_results
 from gateway.message import Field, Message
-from gateway.plan import CallPlan, Group, History, Letter
+from gateway.plan import CallPlan, Group, History, Letter, Said, acknowledgement_id
 from gateway.text import read
 from gateway.verdict import Verdicts
 
 OUR_PREFIXES = ("x-gateway-", "x-spam-")
 PRIORITY_FIELDS = frozenset({"importance", "x-priority", "x-msmail-priority", "priority"})
 MARKS = (("Importance", "high"), ("X-Priority", "1"))
+ACKNOWLEDGED = "X-Gateway-Acknowledged"
 SUBJECT_TOKEN = "GW_CALL"  # noqa: S105 - a word for mail filters, no secret
 METHODS = ("spf", "dkim", "dmarc", "arc")
 FOLD_AT = 78
@@ -71,6 +72,17 @@ class Stamper:
             smtputf8=arrival.envelope.smtputf8,
             answerable=_answerable(verdicts, group),
             tone=group.decision.tone,
+            said=self._said(arrival.queue_id, group),
+        )
+
+    def _said(self, queue_id: str, group: Group) -> Said | None:
+        if not group.acknowledgement.send or not self.header_tags.get(group.site, True):
+            return None
+        said, instead = _acknowledged(group), "no; reason=rate"
+        return Said(
+            acknowledgement_id(queue_id, group),
+            fold(ACKNOWLEDGED, said),
+            fold(ACKNOWLEDGED, instead),
         )
 
     def fields(
@@ -155,7 +167,7 @@ class Stamper:
             ("X-Gateway-Urgent", "yes" if decision.urgent else "no"),
             ("X-Gateway-Call", _call(group.call)),
             ("X-Gateway-Contact", _contact(group, history)),
-            ("X-Gateway-Acknowledged", _acknowledged(group)),
+            (ACKNOWLEDGED, _acknowledged(group)),
         ]
         unchecked = (*decision.unchecked, *message.unread, *read(message).unread)
         if history.missing:

@@ -121,6 +121,12 @@ async def test_only_the_answer_that_was_left_out_is_told_as_rate(room):
     told = {(facts["id"], facts["reason"]) for facts in here.facts("acknowledgement")}
     reasons = {id_: sorted(r for i, r in told if i == id_) for id_ in ("QID1", "QID2")}
     assert sorted(reasons.values()) == [["ok", "policy"], ["policy", "rate"]]
+    jobs = {job.letter_id: job.prefix for job in await here.store.claim(NOW, 10)}
+    said = {id_: b"X-Gateway-Acknowledged: yes" in prefix for id_, prefix in jobs.items()}
+    assert said.pop("QID1.1") is ("ok" in reasons["QID1"]), said
+    assert said.pop("QID2.1") is ("ok" in reasons["QID2"]), said
+    refused = "QID1.1" if "rate" in reasons["QID1"] else "QID2.1"
+    assert b"\r\nX-Gateway-Acknowledged: no; reason=rate\r\n" in jobs[refused]
 
 
 async def _nothing_known(message) -> History:

@@ -195,7 +195,10 @@ class CommonStore(ABC):
         keep = together.Keep(check, arrival, letters, plan, self._limits, accepted, leased)
         jobs = leased.jobs(arrival, letters)
         unheard = partial(self._end_unheard, jobs) if jobs else None
-        return Receipt(await self._keep(keep, unheard), jobs)
+        left_out = await self._keep(keep, unheard)
+        if left_out and jobs:
+            jobs = leased.jobs(arrival, [letter.without(left_out) for letter in letters])
+        return Receipt(left_out, jobs)
 
     async def _keep(
         self, keep: together.Keep, unheard: Callable[[], None] | None

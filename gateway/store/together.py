@@ -127,7 +127,11 @@ def _keep_rest(
         left_out = _left_out(
             tx, each.queue_id, each.letters, each.plan, conversation, each.now, each.limits
         )
-        staying = [letter for letter in each.letters if letter.id not in left_out]
+        staying = [
+            letter if letter.hold else letter.without(left_out)
+            for letter in each.letters
+            if letter.id not in left_out
+        ]
         add_letters(tx, rows, each.kept, each.queue_id, staying, each.now, each.straight)
         ours.append(Ours(each.queue_id, staying, conversation, each.now))
         all_left_out.append(left_out)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.plan import History
+from gateway.plan import History, Said
 from gateway.settings import Acknowledgements, Rate
 from gateway.store import Store
 
@@ -189,6 +189,28 @@ async def test_an_acknowledgement_left_out_is_not_remembered(
     assert not await acknowledge(keeper, mail, "Q2")
     answer = mail.message(in_reply_to=("<Q2.2@gw.example>",))
     assert not (await keeper.store.recall(answer, mail.NOW)).answers_us
+
+
+async def test_a_letter_says_what_became_of_its_acknowledgement(
+    open_store: Any, mail: SimpleNamespace
+) -> None:
+    """The field was written before the store had the last word; in its job as in its row."""
+    keeper = mail.Keeper(await open_store(limits=limits(per_author=DAY)))
+    for queue_id, says in (("Q1", b"X: yes\r\n"), ("Q2", b"X: no\r\n")):
+        said = Said(f"{queue_id}.2", b"X: yes\r\n", b"X: no\r\n")
+        letter = mail.letter(queue_id, prefix=b"X: yes\r\n", said=said)
+        memory = mail.memory(queue_id, claim=mail.claim(queue_id))
+        receipt = await keeper.store.keep_leased(
+            mail.arrival(queue_id),
+            [letter, mail.acknowledgement(queue_id)],
+            mail.plan(memory),
+            {letter.id},
+        )
+        assert bool(receipt.left_out) is (queue_id == "Q2")
+        (straight,) = receipt.jobs
+        await keeper.store.give_back([straight], mail.NOW)
+        (claimed,) = await keeper.claim()
+        assert (straight.prefix, claimed.prefix) == (says, says)
 
 
 async def test_an_answer_to_a_notice(keeper: Any, store: Store, mail: SimpleNamespace) -> None:
