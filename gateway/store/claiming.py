@@ -20,6 +20,9 @@ from gateway.store.sql import Connection, Transaction, among, moment, moment_or_
 Claimed = tuple[Sequence[Job], Turn]
 STRIKES = 3
 """Leases in a row that may run out before a letter is held."""
+HOLDS = 30 * 60 * 1_000_000
+"""Microseconds after which an acknowledgement that is tried again promises nothing any more: it
+could arrive when the time it names is over."""
 APART = 1_000_000
 """Microseconds for which a letter is put off that must wait for its turn to go alone."""
 
@@ -50,11 +53,12 @@ def claim(
     marks, numbers = among([due.number for due in ready])
     rows = tx.db.execute(
         "UPDATE letters SET state = 'active', lease = ?, due = ?, "
-        "late = CASE WHEN state = 'waiting' THEN 1 ELSE late END "
+        "late = CASE WHEN state = 'waiting' OR (state = 'deferred' AND accepted < ?) "
+        "THEN 1 ELSE late END "
         f"WHERE number IN ({marks}) AND due <= ? "
         "RETURNING number, id, kind, site, next_hop, reverse_path, cuts, "
         "attempts, accepted, smtputf8, answerable, late, origin, one_to_one, pressed",
-        (lease, until, *numbers, now),
+        (lease, until, now - HOLDS, *numbers, now),
     ).fetchall()
     leased = {row[0]: row for row in rows}
     ready = [due for due in ready if due.number in leased]

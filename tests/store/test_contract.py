@@ -576,6 +576,22 @@ async def test_after_its_delay_it_goes_without_a_promise(
     assert await keeper.claim(mail.NOW + 90 * MINUTE) == []
 
 
+@pytest.mark.parametrize(("minutes", "promises"), [(30, True), (31, False)])
+async def test_tried_again_much_later_it_promises_nothing(
+    keeper: Any, store: Store, mail: SimpleNamespace, minutes: int, promises: bool
+) -> None:
+    """The time it names may be over by then."""
+    queue_id = await with_acknowledgement(keeper, mail)
+    (job,) = await keeper.claim()
+    await store.settle(job, mail.settlement(job, "relayed"), mail.NOW)
+    (answer,) = await keeper.claim()
+    then = mail.NOW + minutes * MINUTE
+    await store.settle(answer, mail.settlement(answer, "delayed", retry_at=then), mail.NOW)
+    (again,) = await keeper.claim(then)
+    ours = mail.acknowledgement(queue_id)
+    assert bytes(again.content) == (ours.own if promises else ours.late)
+
+
 @pytest.mark.parametrize("end", ["hold", "dsn", "drop", "command", "dropped"])
 async def test_none_for_a_letter_that_is_not_delivered(
     keeper: Any, store: Store, mail: SimpleNamespace, end: str
