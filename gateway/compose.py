@@ -225,10 +225,12 @@ class Composer:
             irate=group.decision.irate,
             phone=group.call.phone if counts else None,
             call=self._call(message, verdicts, group, form) if group.call.wanted else None,
-            claim=self._claim(message, answering, conversation) if answering else None,
+            claim=self._claim(message, answering, conversation, form) if answering else None,
         )
 
-    def _claim(self, message: Message, group: Group, conversation: str) -> Claim:
+    def _claim(
+        self, message: Message, group: Group, conversation: str, form: FormSender | None
+    ) -> Claim:
         """Under the address that is written to: a form writes for many people."""
         domain = group.acknowledgement.to.rpartition("@")[2].lower()
         return Claim(
@@ -236,6 +238,7 @@ class Composer:
             contact=group.acknowledgement.to.lower(),
             conversation=conversation,
             large_provider=domain in self._settings.acknowledgements.large_providers,
+            form=form.address.lower() if form else "",
             letter_id=acknowledgement_id(message.arrival.queue_id, group),
         )
 

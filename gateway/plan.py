@@ -172,6 +172,8 @@ class Claim:
     contact: str
     conversation: str
     large_provider: bool = False
+    form: str = ""
+    """The address of the declared form that is answered: it has a limit of its own."""
     letter_id: str = ""
     """Which of the kept letters is the acknowledgement; left out when the claim fails."""
 

@@ -225,6 +225,9 @@ def test_each_customer_behind_a_form_has_a_call_of_her_own(history, dmarc):
         assert (memory.contact, memory.call.contact) == (contact, contact)
         assert (memory.proven, memory.call.proven) == (False, False)
         assert memory.call.name == "Kim Lee"
+        answered = plan.groups[0].acknowledgement.send
+        assert answered is bool(reply_to)
+        assert not answered or memory.claim.form == "form@shop.example"
         assert "SENDER NOT PROVEN" in mail(letters["QID1.1.card"].own).get_body().get_content()
 
 

@@ -234,6 +234,8 @@ class Acknowledgements(Value):
         "orange.fr", "free.fr", "libero.it", "proton.me", "protonmail.com",
     )  # fmt: skip
     """Domains of so many people that `per_domain` does not apply."""
+    per_form: Quota = Rate(count=60, period=timedelta(hours=1))
+    """For each of a site's `form_senders`, in place of `per_domain`."""
     per_site: Quota = Rate(count=200, period=timedelta(hours=1))
     """For each site."""
     in_all: Quota = Rate(count=1000, period=timedelta(hours=1))

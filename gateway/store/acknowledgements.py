@@ -26,6 +26,7 @@ class Limits:
 
     per_author: int
     per_domain: tuple[int, int]
+    per_form: tuple[int, int]
     per_site: tuple[int, int]
     in_all: tuple[int, int]
     pause: int
@@ -38,6 +39,7 @@ class Limits:
         return cls(
             per_author=span(settings.per_author),
             per_domain=pair(settings.per_domain),
+            per_form=pair(settings.per_form),
             per_site=pair(settings.per_site),
             in_all=pair(settings.in_all),
             pause=span(settings.pause),
@@ -62,7 +64,7 @@ def take(
         tx.db.execute(
             "INSERT INTO acknowledgements (contact, site, conversation, domain, at, letter_id) "
             "VALUES (?, ?, ?, ?, ?, ?)",
-            (*_key(claim), _domain(claim), now, claim.letter_id),
+            (*_key(claim), _source(claim), now, claim.letter_id),
         )
         return True
     note(tx, queue_id, now, "not acknowledged", reason)
@@ -73,8 +75,9 @@ def _key(claim: Claim) -> tuple[str, str, str]:
     return claim.contact, claim.site, claim.conversation
 
 
-def _domain(claim: Claim) -> str:
-    return claim.contact.rpartition("@")[2]
+def _source(claim: Claim) -> str:
+    """Among whose it is counted: those to its domain, or those of its form, which has an @."""
+    return safe(claim.form) or claim.contact.rpartition("@")[2]
 
 
 _TURN = "acknowledgements"
@@ -97,7 +100,7 @@ class _Found(NamedTuple):
     taken: bool
     had_one: bool
     paused: bool
-    of_domain: int
+    of_source: int
     of_site: int
     in_all: int
 
@@ -132,7 +135,7 @@ def _find(db: Connection, claim: Claim, now: int, limits: Limits) -> _Found:
         *_key(claim),
         *(claim.contact, claim.site, now - limits.per_author),
         *(claim.site, EVERYTHING, now),
-        *(_domain(claim), *late(limits.per_domain)),
+        *(_source(claim), *late(limits.per_form if claim.form else limits.per_domain)),
         *(claim.site, *late(limits.per_site)),
         *late(limits.in_all),
     )
@@ -143,7 +146,10 @@ def _too_many(
     tx: Transaction, claim: Claim, found: _Found, queue_id: str, now: int, limits: Limits
 ) -> str:
     """The limits for many together; passing some of them opens the breaker."""
-    if found.of_domain >= limits.per_domain[0] and not claim.large_provider:
+    if claim.form:
+        if found.of_source >= limits.per_form[0]:
+            return "rate: the form had enough"
+    elif found.of_source >= limits.per_domain[0] and not claim.large_provider:
         return "rate: the domain had enough"
     if found.of_site >= limits.per_site[0]:
         return _trip(tx, claim.site, queue_id, now, limits)

@@ -24,6 +24,7 @@ def limits(**given: Any) -> Acknowledgements:
     none: dict[str, Any] = {
         "per_author": timedelta(0),
         "per_domain": FAR,
+        "per_form": FAR,
         "per_site": FAR,
         "in_all": FAR,
     }
@@ -49,10 +50,11 @@ async def acknowledge(
     *,
     site: str = "shop",
     large_provider: bool = False,
+    form: str = "",
     **more: Any,
 ) -> bool:
     """Keep a message with an acknowledgement; whether it was kept."""
-    taken = mail.claim(queue_id, contact, site=site, large_provider=large_provider)
+    taken = mail.claim(queue_id, contact, site=site, large_provider=large_provider, form=form)
     came = mail.arrival(queue_id, time=more.pop("time", mail.NOW))
     remembered = mail.memory(queue_id, contact, site=site, claim=taken, **more)
     left_out = await keeper.store.keep(
@@ -292,6 +294,19 @@ async def test_few_per_domain_but_for_large_providers(
     large = [f"{name}@large.example" for name in "abcde"]
     sent = [await acknowledge(keeper, mail, f"L{to[0]}", to, large_provider=True) for to in large]
     assert all(sent)
+
+
+async def test_few_of_a_form_whoever_they_go_to(open_store: Any, mail: SimpleNamespace) -> None:
+    """Whoever fills it in may name anybody, at one provider or at many."""
+    few, one = Rate(count=3, period=HOUR), Rate(count=1, period=HOUR)
+    keeper = mail.Keeper(await open_store(limits=limits(per_form=few, per_domain=one)))
+    form = {"form": "form@shop.example", "large_provider": True}
+    names = ["a@large.example", "b@large.example", "c@c.example", "d@d.example"]
+    sent = [await acknowledge(keeper, mail, f"F{to[0]}", to, **form) for to in names]
+    assert sent == [True] * 3 + [False]
+    assert await acknowledge(keeper, mail, "O1", "e@e.example", form="other@shop.example")
+    assert await acknowledge(keeper, mail, "O2", "f@c.example")  # the form's are not its domain's
+    assert await acknowledge(keeper, mail, "F9", "g@g.example", **form, time=mail.NOW + HOUR)
 
 
 @pytest.mark.parametrize(("limit", "scope"), [("per_site", "shop"), ("in_all", "*")])
