@@ -19,9 +19,9 @@ UNPROVEN_SHARE = 4
 
 REFUSAL_SURE = 0.5
 """From this probability on a refusal of calls beats everything. Below it the model itself holds it
-for less likely than not: an irate letter that gives a number is phoned about all the same. Of 62
-irate letters of ours that refuse calls (hands i, j, m and r) two are read with less, and neither
-gives a number."""
+for less likely than not: an irate letter that gives a number is phoned about all the same. Of 20
+irate letters that refuse calls and were never learned from (hand r) three are read with less, and
+none of them gives a number."""
 
 Asked = Literal["yes", "no", "refused"]
 DOUBTFUL = "calls may be refused"
