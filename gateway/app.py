@@ -25,7 +25,7 @@ from gateway.facts import dialling
 from gateway.identity.dmarc_rows import counted
 from gateway.intake import Intake, Suspects
 from gateway.journal import Journal
-from gateway.message import Arrival, Session
+from gateway.message import Arrival, Session, slices
 from gateway.node import describe
 from gateway.parts import Parts, build_parts, resolver_of, secrets_of
 from gateway.reply import Reply
@@ -62,7 +62,10 @@ class NoSuspects:
 
 
 def digest(arrival: Arrival) -> bytes:
-    return hashlib.sha256(arrival.content).digest()
+    found = hashlib.sha256()
+    for octets in slices(arrival.content):
+        found.update(octets)
+    return found.digest()
 
 
 def warm_up() -> None:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from gateway.journal import Journal
-from gateway.message import Arrival, Message
+from gateway.message import Arrival, Message, let_go
 from gateway.parse import Bounds, parse
 from gateway.pipeline import Pipeline
 from gateway.plan import DmarcRow, History, Letter, Plan, acknowledgement_id
@@ -144,6 +144,7 @@ class Intake:
 
     async def _take(self, arrival: Arrival) -> Reply:
         message = parse(arrival, self._bounds)
+        let_go(arrival.content)  # the filters may wait long for others
         if sum(field.name == "received" for field in message.fields) > self._hops:
             return self._turn_away(arrival, TOO_MANY_HOPS, "loop")
         self._store.expect(1)

@@ -7,7 +7,7 @@ delivered is always the original with fields prepended (see `stamp.py`).
 from __future__ import annotations
 
 import mmap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -18,6 +18,20 @@ Octets = bytes | mmap.mmap
 
 Both kinds can be sliced (giving `bytes`), searched with `find` and matched with `re`.
 """
+
+
+def let_go(content: Octets) -> None:
+    """Hold no memory for what was read of a large content: it is read from its file again."""
+    if isinstance(content, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        content.madvise(mmap.MADV_DONTNEED)
+
+
+def slices(content: Octets, length: int = 1 << 20) -> Iterator[bytes]:
+    """All of it in order, `length` octets at a time; of a large content none is held when read."""
+    for start in range(0, len(content), length):
+        yield content[start : start + length]
+        if isinstance(content, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            content.madvise(mmap.MADV_DONTNEED, start, min(length, len(content) - start))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from gateway.message import Octets
+from gateway.message import Octets, slices
 from gateway.store import NoSpaceError, StoreError
 
 INLINE = 64 << 10
 """Contents of at most so many octets stand in their row."""
-_PIECE = 1 << 20
 LOOK = 0.02
 """Seconds between two looks at the disk: in so short a time no disk takes in the reserve."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -64,9 +63,7 @@ class Spool:
             self._synced.add(path.parent)
         unfinished = path.with_name(f"{queue_id}.{secrets.token_hex(4)}")
         with open(unfinished, "wb", opener=_private) as file:
-            file.writelines(
-                content[start : start + _PIECE] for start in range(0, len(content), _PIECE)
-            )
+            file.writelines(slices(content))
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)

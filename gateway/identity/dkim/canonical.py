@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 
-from gateway.message import Field, Message, Octets, once_per_message
+from gateway.message import Field, Message, Octets, let_go, once_per_message
 
 PIECE = 256 * 1024
 """Octets of body treated before other sessions get their turn."""
@@ -153,6 +153,7 @@ class CanonicalMessage:
             total += len(piece)
             if len(piece) >= PIECE // 2:
                 await asyncio.sleep(0)
+        let_go(self._content)
         return digest.digest(), total
 
 
