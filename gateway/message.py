@@ -20,18 +20,25 @@ Both kinds can be sliced (giving `bytes`), searched with `find` and matched with
 """
 
 
-def let_go(content: Octets) -> None:
-    """Hold no memory for what was read of a large content: it is read from its file again."""
+def let_go(content: Octets, start: int = 0, length: int | None = None) -> None:
+    """Hold no memory for what was read of a large content: it is read from its file again.
+
+    `start` is a multiple of the page size.
+    """
     if isinstance(content, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        content.madvise(mmap.MADV_DONTNEED)
+        content.madvise(
+            mmap.MADV_DONTNEED, start, len(content) - start if length is None else length
+        )
 
 
 def slices(content: Octets, length: int = 1 << 20) -> Iterator[bytes]:
-    """All of it in order, `length` octets at a time; of a large content none is held when read."""
+    """All of it in order, `length` octets at a time; of a large content none is held when read.
+
+    For a mapped file `length` is a multiple of the page size.
+    """
     for start in range(0, len(content), length):
         yield content[start : start + length]
-        if isinstance(content, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-            content.madvise(mmap.MADV_DONTNEED, start, min(length, len(content) - start))
+        let_go(content, start, min(length, len(content) - start))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ file, and each piece is dot-stuffed for SMTP or given LF line ends for a Maildir
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterable, Iterator
 
+from gateway.message import let_go
 from gateway.store import Job
 
 PIECE = 64 * 1024
@@ -49,15 +49,9 @@ def pieces(job: Job, length: int = PIECE) -> Iterator[bytes]:
     for start, end in _spans(job):
         for at in range(start, end, length):
             yield job.content[at : min(at + length, end)]
-            if isinstance(job.content, mmap.mmap):
-                _let_go(job.content, at, length)
-
-
-def _let_go(content: mmap.mmap, end: int, length: int) -> None:
-    """Have what lies before `end` no longer in our memory: it is on disk, and was sent."""
-    full = end // RELEASED * RELEASED
-    if full and full > end - length:
-        content.madvise(mmap.MADV_DONTNEED, full - RELEASED, RELEASED)
+            sent = at // RELEASED * RELEASED
+            if sent and sent > at - length:
+                let_go(job.content, sent - RELEASED, RELEASED)
 
 
 def dot_stuffed(parts: Iterable[bytes]) -> Iterator[bytes]:

@@ -191,7 +191,7 @@ TRIED = (
     "over hundreds of calls into C (dictionaries, octets, patterns, numpy), none above 4 %. Tried, "
     "and not worth having: all modules of the route compiled with mypyc (1,848 us a letter as they "
     "are, 1,898 compiled), another allocator, another switch interval, SQL on the event loop, "
-    "a matrix for each model, fewer but larger commits.\n"
+    "a matrix for each model.\n"
 )
 
 

@@ -34,7 +34,8 @@ WHY = {
     "SPF, DMARC, ARC": "answers come from caches; what is left is the records and the words for "
     "Authentication-Results",
     "features and all heads": "two texts are read (the customer's own words; all that is seen), "
-    "at 110-140 each, facts of the mail 55, nine heads 40, each word met for the first time 8",
+    "at 110-140 each, facts of the mail 55, nine heads 40, sentences read for a refusal 80 on "
+    "average, each word met for the first time 8",
     "routing, tags, decision": "half of it is call cards, on average over all letters",
     "store in and out": "a letter is a dozen rows in eight tables and the indexes `prove`, the "
     "queue, conversations, calls and limits look up; two inserts and two deletes were counted",
