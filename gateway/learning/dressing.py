@@ -82,7 +82,7 @@ def mailing(author: str, subject: str, text: str) -> bytes:
         f"Subject: {_folded(subject)}",
         "MIME-Version: 1.0",
     ]
-    plain = _plain(_PICTURE.sub(r"\1", _LINK.sub(r"\1: \2", text)))
+    plain = _plain(_LINK.sub(r"\1: \2", _PICTURE.sub(r"\1", text)))
     pictured = choice // 41 % 2 == 0
     lines = [_marked(line, pictured=pictured) for line in text.split("\n")]
     pictures = "![" in text

@@ -45,6 +45,16 @@ def test_marks_become_links_and_pictures() -> None:
     assert any("your order: https://a.example/o" in message.plain for message in bodies)
 
 
+def test_a_picture_may_be_a_link() -> None:
+    text = "[![logo](https://a.example/l.png)](https://a.example/go)"
+    for number in range(20):
+        message = message_of(mailing("A <a@a.example>", "x", f"{text} {number}"))
+        if message.html:
+            assert [k.href for k in read_input(message).reading.links] == ["https://a.example/go"]
+        if message.plain:
+            assert message.plain.startswith("logo: https://a.example/go")
+
+
 def test_an_author_that_is_no_address_stays_as_it_is() -> None:
     for author in (
         'Prize <win@lucky"example>',
@@ -66,16 +76,19 @@ def test_our_own_mailings_are_read_with_their_labels() -> None:
     assert len({row["body"] for row in rows}) == len(rows)
 
 
+FREE_MAIL = (
+    "aol.com", "gmail.com", "gmx.de", "gmx.net", "hotmail.com", "hotmail.fr", "libero.it",
+    "outlook.com", "outlook.es", "outlook.fr", "proton.me", "web.de", "yahoo.com", "yahoo.es",
+    "yahoo.fr", "icloud.com", "orange.fr",
+)  # fmt: skip
+
+
 def test_our_own_mailings_name_no_real_host() -> None:
     allowed = (
         ".example",
         ",example",
         '"example',
-        "gmail.com",
-        "hotmail.com",
-        "outlook.com",
-        "outlook.fr",
-        "yahoo.com",
+        *FREE_MAIL,
     )
     for path in OWN.glob("*.jsonl"):
         for line in path.read_text().splitlines():
