@@ -187,6 +187,18 @@ def test_separators(letter: Read, separator: str) -> None:
         "Enviado a partir do Outlook para Android",
         "Verstuurd vanaf mijn iPhone",
         "Verzonden vanaf Outlook voor Android",
+        "Sent from Outlook for Android<https://links.example/AAb9ysg>",
+        "Sent with [Proton Mail](https://proton.example/mail/home) secure email.",
+        "Sent from my iPhone, please excuse any typos.",
+        "Sent via the Samsung Galaxy S24, an AT&T 5G smartphone",
+        "Von Outlook für Android<https://links.example/AAb9ysg> gesendet",
+        "Von meinem/meiner Galaxy gesendet",
+        "Outlook für Android herunterladen",
+        "Obtenir Outlook pour Android",
+        "Provenance : Courrier pour Windows",
+        "Obtén Outlook para iOS",
+        "Obter Outlook para Android",
+        "Haal Outlook voor iOS op",
     ],
 )
 def test_phones_sign_by_themselves(letter: Read, line: str) -> None:
@@ -314,6 +326,13 @@ def test_disclaimers(letter: Read, language: str) -> None:
         "Deixe um comentário",
         "Laat een reactie achter",
         "[image: logo.png]",
+        "Virenfrei.www.scanner.example",
+        "Garanti sans virus.www.scanner.example",
+        "Este correo electrónico ha sido comprobado en busca de virus por Avast",
+        "L'absence de virus dans ce courrier électronique a été vérifiée par Avast.",
+        "Questa e-mail è stata controllata per individuare virus con Avast antivirus.",
+        "Dit e-mailbericht is gecontroleerd op virussen met Avast antivirussoftware.",
+        "Este e-mail foi analisado pelo Avast antivírus em busca de vírus.",
     ],
 )
 def test_what_systems_and_pages_add(letter: Read, line: str) -> None:
@@ -349,6 +368,39 @@ def test_a_letter_of_a_signature_only_is_read(letter: Read) -> None:
 def test_stories_are_not_quotes(letter: Read) -> None:
     text = "My neighbour wrote:\nnobody came.\nFrom: nowhere\nTo: nobody, as they say"
     assert letter(text).new_text == text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "On 12 November your agent Bob wrote:",
+        "On 12 November at 10:15 your agent wrote to me:",
+        "Am 12. November schrieb mir Ihre Kollegin:",
+        "Le 12 novembre, votre conseiller m'a écrit :",
+        "El 12 de noviembre su compañera me escribió:",
+        "On the 12th Bob wrote:",
+        "Von meiner Seite wurde das Paket am 3.11. verschickt.",
+    ],
+)
+def test_who_tells_what_was_written_keeps_his_words(letter: Read, line: str) -> None:
+    text = f"{line}\nYou will have it on Friday.\nThat was a lie!"
+    assert letter(text).new_text == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Am Montag, 23. November 2026 um 10:02:03 MEZ hat Support <s@shop.example> Folgendes"
+        " geschrieben:  \n \n Old words",
+        "  On Mon, Nov 23, 2026 at 10:02 AM, Support<s@shop.example> wrote:   Old words "
+        + "x " * 300,
+        "---- On Mon, 23 Nov 2026 10:02:03 +0100 Support <s@shop.example> wrote ---\n\nOld words",
+        "---- Am Mo., 23 Nov 2026 10:02:03 +0100 Support <s@shop.example> schrieb ----\n\n"
+        "Old words",
+    ],
+)
+def test_attributions_of_yahoo_and_zoho(letter: Read, text: str) -> None:
+    assert letter(f"The lamp is broken.\n\n{text}").new_text == "The lamp is broken."
 
 
 # HTML
@@ -389,6 +441,61 @@ YAHOO = (
     '<div>The lamp is broken.</div><div id="yahoo_quoted_1" class="yahoo_quoted"><div>Den måndag '
     "skrev Support:</div><div>Old words</div></div>"
 )
+
+
+MORE = {
+    "outlook mobile": '<div dir="ltr">The lamp is broken.</div><div '
+    'id="ms-outlook-mobile-signature">'
+    '<div>Jane Doe</div></div><div id="mail-editor-reference-message-container"><div>Support &lt;s@'
+    "shop.example&gt; skrev:</div><div>Old words</div></div>",
+    "outlook.com": "<div>The lamp is broken.</div><div "
+    'class="OutlookMessageHeader"><b>Lähettäjä:</b>'
+    " Support</div><div>Old words</div>",
+    "outlook of windows": "<p class=MsoNormal>The lamp is broken.</p><div><div style='border:none;"
+    "border-top:solid #E1E1E1 1.0pt;padding:3.0pt 0cm 0cm 0cm'><p "
+    "class=MsoNormal><b>Från:</b> S<br>"
+    "<b>Skickat:</b> m</p></div></div><p class=MsoNormal>Old words</p>",
+    "gmail without a block": '<div dir="ltr">The lamp is broken.<br><div '
+    'class="gmail_quote"><div dir'
+    '="ltr" class="gmail_attr">---------- Forwarded message ---------<br>From: '
+    "Support<br></div><br>"
+    "<div>Old words</div></div></div>",
+    "iphone": 'The lamp is broken.<br id="lineBreakAtBeginningOfSignature"><div dir="ltr">Jane Doe'
+    '<div>Managing Director</div></div><blockquote type="cite"><div>Old words</div></blockquote>',
+    "older iphone": 'The lamp is broken.<div id="AppleMailSignature" dir="ltr">Jane Doe</div>'
+    '<blockquote type="cite"><div>Old words</div></blockquote>',
+    "yahoo": '<div>The lamp is broken.</div><div class="ydp7cf2signature">Jane Doe</div><div class='
+    '"ydp8yahoo_quoted">Old words</div>',
+    "gmx": '<div>The lamp is broken.</div><div class="signature">Jane Doe</div><div '
+    'name="quote" style'
+    '="margin:10px"><div>Am 23.11.26 um 10:02 schrieb Support</div><div>Old words</div></div>',
+    "spark": '<div name="messageBodySection">The lamp is broken.</div><div name='
+    '"messageSignatureSection">Jane Doe</div><div name="messageReplySection">Den 23 nov. skrev S'
+    '<blockquote type="cite">Old words</blockquote></div>',
+    "zoho": '<div>The lamp is broken.</div><div id="Zm-_Id_-Sgn">Jane Doe</div><div>---- On '
+    "Mon, 23 "
+    "Nov 2026 10:02:03 +0100 <b>Support</b> wrote ---</div><blockquote>Old words</blockquote>",
+    "samsung": '<div dir="auto">The lamp is broken.</div><div id="composer_signature" '
+    'dir="auto">Jane '
+    "Doe</div><blockquote>Old words</blockquote>",
+}
+
+
+@pytest.mark.parametrize("html", MORE.values(), ids=MORE)
+def test_more_programs_mark_quotes_and_signatures(letter: Read, html: str) -> None:
+    reading = letter(html=html)
+    assert reading.new_text == "The lamp is broken."
+    assert "Old words" in reading.quoted
+    assert "Old words" in reading.text
+
+
+def test_answers_between_quotes_that_a_program_introduced_stay(letter: Read) -> None:
+    reading = letter(
+        html='<div class="gmail_quote"><div class="gmail_attr">Den 23 nov. skrev Support:</div>'
+        "<blockquote>Which colour?</blockquote><div>The red one.</div><blockquote>Which size?"
+        "</blockquote><div>The small one!</div></div>"
+    )
+    assert reading.new_text == "The red one.\n\nThe small one!"
 
 
 @pytest.mark.parametrize("html", [GMAIL, OUTLOOK, APPLE, THUNDERBIRD, YAHOO])

@@ -58,9 +58,13 @@ _BEGIN = _words(
     "inizio (?:del )?messaggio inoltrato",
     "in[ií]cio da mensagem (?:encaminhada|reencaminhada)", "begin doorgestuurd bericht",
 )  # fmt: skip
+_WROTE_LAST = _words(
+    "wrote", "schrieb", "a écrit", "escribió", "ha scritto", "escreveu", "schreef",
+)  # fmt: skip
 SEPARATOR = re.compile(
     r"[-_=*~ ]{2,80}[ ]?" + _ORIGINAL + r"[ ]?:?[-_=*~ ]{0,80}"
     r"|" + _BEGIN + r"[ \xa0\u202f]?:"
+    r"|-{2,8} .{8,300} " + _WROTE_LAST + r"[ ]?:?[ ]?-{2,8}"  # Zoho
     r"|[-#= ]{2,20}(?:please )?(?:reply|type|write|enter) (?:your )?(?:reply "
     r"|response )?above th(?:is|e) line[-#= .]{0,20}",
     re.IGNORECASE,
@@ -71,7 +75,8 @@ RULE = re.compile(r"[_\-=*–—]{5,200}")
 
 WROTE = re.compile(
     r"(?:\b(?:wrote|writes|schrieb|schreibt|schrieben|écrivait|escribió|escribio|scrisse"
-    r"|escreveu|schreef|schreven|geschreven)\b|\ba écrit\b|\bha scritto\b|\bha escrit\b).{0,160}:$",
+    r"|escreveu|schreef|schreven|geschreven)\b|\ba écrit\b|\bha scritto\b|\bha escrit\b"
+    r"|\bhat\b.{1,160}\bfolgendes geschrieben\b).{0,160}:$",
     re.IGNORECASE,
 )
 ATTRIBUTION_START = re.compile(
@@ -80,20 +85,52 @@ ATTRIBUTION_START = re.compile(
     re.IGNORECASE,
 )
 
+CLOCK = re.compile(
+    r"\d:\d\d|\d ?h ?\d\d|\d ?[ap]\.?m\b|\d uhr\b|\b(?:ore|kl\.?|um|at) \d{1,2}\.\d\d",
+    re.IGNORECASE,
+)
+"""A time of day, which a program never leaves out where it tells who wrote and no address."""
+TOLD = re.compile(
+    r"(?<!\S)(?:your|you|me|us|my|I|we|our|[Ii]hr(?:e[nrms]?)?|mir|uns|ich|wir|votre|vos|m['’]a|nous"
+    r"|su|sus|nos|vuestr[oa]|vostr[oa]|mi|ci|seu|sua|vosso|vossa|uw|jullie|ons|mij|me|ik)(?!\S)"
+)
+"""Small words of a story about who wrote what; a program speaks of nobody so."""
+RUN_ON = re.compile(
+    r"[ \t]{0,8}(?:on|am|le|el|il|em|op)\b.{0,80}\d:\d\d.{0,120}<[^<>\s]{3,100}> ?"
+    + _words(
+        "wrote", "schrieb", "hat folgendes geschrieben", "a écrit", "escribió", "ha scritto",
+        "escreveu", "schreef",
+    ) + r"[ \xa0\u202f]?:[ \t]",
+    re.IGNORECASE,
+)  # fmt: skip
+"""The beginning of a line in which a phone put a whole earlier letter behind its attribution."""
+
+_DEVICE = _words(
+    "iphone", "ipad", "ipod", "mac", "galaxy", "samsung", "huawei", "xiaomi", "redmi", "pixel",
+    "nokia", "sony", "motorola", "oneplus", "fairphone", "blackberry", "android", "smartphone",
+    "handy", "phone", "mobil", "telefon", "tablet", "gerät", "surface", "windows", "outlook",
+    "mail", "app", "computer", "laptop", "pc",
+)  # fmt: skip
 PHONE_MADE = re.compile(
     _words(
+        r"sent from my [\w+.’' -]{2,40}[ ,.;:!–-]{1,3}(?:please |so )?(?:excuse|forgive|pardon"
+        r"|apologi|sorry).{0,60}$",
+        r"sent (?:from|via) the [\w+.’' -]{2,40}, an? [\w&+.’' -]{2,40}(?:phone|device|tablet)$",
         r"sent (?:from|via|with|using) (?:my |the |a )?[\w+.’' -]{2,50}(?: (?:for"
         r"|on) \w{2,20})?\.?$",
         r"get outlook for \w+", r"(?:yahoo mail|gmail|aol)[:,] .{0,60}$",
-        r"von meine[mr] .{2,60} (?:gesendet|gesandt|verschickt)\.?$",
+        r"von (?:meine[mr](?:/meine[mr])? )?(?:.{1,40} )?" + _DEVICE + r".{0,40}"
+        r" (?:gesendet|gesandt|verschickt)\.?$",
         r"(?:gesendet|diese nachricht wurde) (?:mit|von|aus|über|vom) .{2,70}$",
-        r"outlook für \w+ beziehen", r"holen sie sich outlook",
-        r"envoyé (?:de(?:puis)?|à partir de|avec) .{2,60}$", r"télécharger outlook pour",
-        r"obtenez outlook pour", r"enviad[oa] (?:desde|con|do|a partir d[eo]|pelo|com) .{2,60}$",
-        r"obtener outlook para", r"obter o outlook para",
+        r"outlook für \w+ (?:beziehen|herunterladen|abrufen)",
+        r"(?:holen sie sich|hol dir|laden sie) outlook für",
+        r"envoyé (?:de(?:puis)?|à partir de|avec) .{2,60}$", r"télécharge[rz] outlook pour",
+        r"obten(?:ez|ir) outlook pour", r"provenance[ \xa0]: courrier",
+        r"enviad[oa] (?:desde|con|do|a partir d[eo]|pelo|com) .{2,60}$",
+        r"obt[eé]n(?:er|ga)? outlook para", r"obt(?:er|enha) (?:o )?outlook para",
         r"inviato (?:da|dal|con|tramite) .{2,60}$", r"scarica outlook per", r"ottieni outlook per",
         r"(?:verstuurd|verzonden|gestuurd) (?:vanaf|vanuit|met|via|van) .{2,60}$",
-        r"outlook voor \w+ (?:ophalen|downloaden)", r"download outlook voor",
+        r"outlook voor \w+ (?:ophalen|downloaden)", r"(?:download|haal) outlook voor",
     ),
     re.IGNORECASE,
 )  # fmt: skip
@@ -165,7 +202,9 @@ DISCLAIMER = re.compile(
     r"\b(?:confidential|intended|privileged|addressee|recipient|virus|scanned|monitored)"
     r"|if you (?:are not the intended|have received this|received this) "
     r"|please consider the environment|think before you print|save (?:paper|a tree)|before printing"
-    r"|virus-free\.|scanned by |this (?:e-?mail|message) (?:has been|was) (?:scanned|checked"
+    r"|(?:virus-free|virenfrei|garanti sans virus|libre de virus|privo di virus|livre de vírus"
+    r"|virusvrij)\.|l['’]absence de virus dans|scanned by "
+    r"|this (?:e-?mail|message) (?:has been|was) (?:scanned|checked"
     r"|sent to you because|sent from a notification)"
     r"|(?:caution|warning|external|achtung|attention|attenzione|let op|atención|atenção)\b.{0,40}"
     r"\b(?:external|outside|originated|extern|externe|externo|esterno|buiten)"
@@ -182,13 +221,14 @@ DISCLAIMER = re.compile(
     r"|vous n['’]obtenez pas souvent"
     r"|(?:este (?:mensaje|correo)|esta (?:mensagem|comunicación)|este e-?mail|o conteúdo desta"
     r"|la información contenida)\b.{0,140}"
-    r"\b(?:confidencia|destinat|privilegiad|dirigid|exclusiv)"
+    r"\b(?:confidencia|destinat|privilegiad|dirigid|exclusiv|antiv[ií]rus|en busca de virus)"
     r"|antes de imprimir|piense en el medio ?ambiente|pense no (?:meio )?ambiente"
     r"|(?:questo messaggio|questa e-?mail|la presente e-?mail|le informazioni contenute"
     r"|il presente messaggio)\b.{0,140}"
-    r"\b(?:riservat|confidenzial|destinatari|privacy)|prima di stampare|rispetta l['’]ambiente"
+    r"\b(?:riservat|confidenzial|destinatari|privacy|antivirus|individuare virus)"
+    r"|prima di stampare|rispetta l['’]ambiente"
     r"|(?:dit bericht|deze e-?mail|dit e-?mailbericht|de informatie in (?:dit"
-    r"|deze))\b.{0,140}\b(?:vertrouwelijk|bestemd|geadresseerde)"
+    r"|deze))\b.{0,140}\b(?:vertrouwelijk|bestemd|geadresseerde|virussen)"
     r"|denk aan het milieu|u ontvangt niet vaak"
     r")",
     re.IGNORECASE,

@@ -27,8 +27,9 @@ _MARKED = frozenset((HISTORY, SIGNATURE, ATTRIBUTION, ">", " ", "\t"))
 """What a line with a mark or a quote prefix may begin with."""
 _RULE_SIGNS = "-_=~#"
 """What a line may begin with that parts letters."""
-_DELIMITERS = frozenset(("--", "—", "––"))
-"""Of a signature, stripped."""
+_DELIMITERS = frozenset(("--", "—", "––", SIGNATURE))
+"""Of a signature, stripped; the mark alone stands for what a program put there unseen."""
+_LINK = re.compile(r"[ ]?[<(]https?://[^\s<>()]{1,300}[>)]")
 _PREFIX = re.compile(r"[ \t]*(?:>[ \t]?)+")
 
 
@@ -138,17 +139,20 @@ def _mark_quotes(lines: Sequence[str], kinds: bytearray) -> None:
 def _mark_history(lines: Sequence[str], kinds: bytearray) -> None:
     """Everything from where an earlier letter begins that is not quoted line by line."""
     for index, line in enumerate(lines):
-        if kinds[index] == QUOTED or not line or len(line) > LINE_MAX:
+        if kinds[index] == QUOTED:
+            if line[:1] == ATTRIBUTION and _is_alone(lines, kinds, index):
+                return _rest_is_history(kinds, index)
             continue
-        if line[0] == HISTORY:
+        if not line:
+            continue
+        if line[0] == HISTORY or phrases.RUN_ON.match(line, 0, LINE_MAX):
             return _rest_is_history(kinds, index)
-        text = line.strip(" \t*\xa0\u202f\u200e")
+        text = line.strip(" \t*\xa0\u202f\u200e") if len(line) <= LINE_MAX else ""
         if not text or (":" not in text and text[0] not in _RULE_SIGNS):
             continue
         start = _attribution(lines, kinds, index, text)
         if start is not None:
-            for number in range(start, index + 1):
-                kinds[number] = QUOTED
+            kinds[start : index + 1] = bytes([QUOTED]) * (index + 1 - start)
             if not _quoted_next(lines, kinds, index):
                 return _rest_is_history(kinds, start)
         elif _begins_history(lines, index, text):
@@ -199,7 +203,8 @@ def _attribution(lines: Sequence[str], kinds: bytearray, index: int, text: str) 
     """Where a line such as `On 3 May 2026, Jane Doe wrote:` begins, if it ends here.
 
     It may be folded over up to four lines. A verb of writing alone is not enough, since customers
-    tell stories: it takes a date or an address, or a quote right below.
+    tell stories ('On 3 May your colleague wrote:'): it takes a time of day or an address and none
+    of a story's small words, or a quote right below.
     """
     if text[-1] != ":":
         return None
@@ -216,10 +221,21 @@ def _attribution(lines: Sequence[str], kinds: bytearray, index: int, text: str) 
         if phrases.ATTRIBUTION_START.match(whole):
             start = number
             break
-    dated = any(map(str.isdigit, whole)) or "@" in whole
+    if _quoted_next(lines, kinds, index):
+        return start
+    if phrases.TOLD.search(whole):
+        return None
     if start == index and not phrases.ATTRIBUTION_START.match(text):
-        return index if _quoted_next(lines, kinds, index) or (dated and "@" in whole) else None
-    return start if dated or _quoted_next(lines, kinds, index) else None
+        return index if "@" in whole else None
+    return start if "@" in whole or phrases.CLOCK.search(whole) else None
+
+
+def _is_alone(lines: Sequence[str], kinds: bytearray, index: int) -> bool:
+    """Whether no quote follows a line that a program marked as introducing one."""
+    for number in range(index + 1, len(lines)):
+        if lines[number].strip():
+            return kinds[number] != QUOTED
+    return False
 
 
 def _quoted_next(lines: Sequence[str], kinds: bytearray, index: int) -> bool:
@@ -261,7 +277,7 @@ def _sign_stretch(letter: _Letter, start: int, end: int) -> None:
                 end, below, letters = index, 0, 0
                 continue
         elif index in sign_offs and len(text) <= 100:
-            if phrases.PHONE_MADE.match(text):
+            if phrases.PHONE_MADE.match(_without_links(text)):
                 letter.kinds[index] = SIGNED
                 if below <= 1:
                     continue
@@ -277,6 +293,13 @@ def _sign_stretch(letter: _Letter, start: int, end: int) -> None:
         if below > SIGNATURE_LINES * 3:
             return
     _sign_contact_block(letter, start, end)
+
+
+def _without_links(text: str) -> str:
+    """A line without the addresses that its own links got in plain text."""
+    if "://" not in text:
+        return text
+    return _LINK.sub("", text).replace("[", "").replace("]", "")
 
 
 def _closes(text: str, closing: re.Match[str]) -> bool:

@@ -74,11 +74,30 @@ _SIZE = re.compile(
 )
 _WHITE = re.compile(r"(?:^|[;\s])color\s*:\s*(?:#fff(?:fff)?\b|white\b)", re.IGNORECASE)
 _BACKGROUND = re.compile(r"background", re.IGNORECASE)
-_SIGNATURE_CLASS = re.compile(r"gmail_signature|moz-signature|apple-signature|protonmail_signature")
+_SIGNATURE_CLASS = re.compile(
+    r"gmail_signature|moz-signature|apple-signature|protonmail_signature"
+    r"|(?:^|\s)(?:(?:ydp\w{1,40})?signature|sig)(?:\s|$)"  # Yahoo, GMX; Fastmail
+)
 _ATTRIBUTION_CLASS = re.compile(r"gmail_attr|moz-cite-prefix")
 _QUOTE_CLASS = re.compile(r"yahoo_quoted|protonmail_quote|moz-forward-container")
-_SIGNATURE_ID = re.compile(r"(?:x_)*[Ss]ignature")
-_HISTORY_ID = re.compile(r"(?:x_)*(?:divRplyFwdMsg|appendonsend|OLK_SRC_BODY_SECTION)")
+_HISTORY_CLASS = re.compile(r"OutlookMessageHeader")
+_SIGNATURE_ID = re.compile(
+    r"(?:x_)*(?:[Ss]ignature|AppleMailSignature|ms-outlook-mobile-signature|composer_signature"
+    r"|ymail_android_signature|Zm-_Id_-Sgn)"
+)
+_SIGNATURE_BELOW_ID = re.compile(r"(?:x_)*lineBreakAtBeginningOfSignature")
+_HISTORY_ID = re.compile(
+    r"(?:x_)*(?:divRplyFwdMsg|appendonsend|OLK_SRC_BODY_SECTION"
+    r"|mail-editor-reference-message-container)"
+)
+_QUOTE_NAMES = frozenset(("quote", "messageReplySection"))
+_SIGNATURE_NAME = "messageSignatureSection"
+"""Values of `name`: GMX's, Spark's."""
+# What Outlook draws above copied header lines, whose labels may be in any language.
+_HISTORY_STYLE = re.compile(
+    r"border-top\s*+:\s*+solid\s++#(?:E1E1E1|B5C4DF)\s++1\.0pt\s*+;\s*+padding\s*+:\s*+3\.0pt",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +117,8 @@ class _Look:
     """White letters, and no word of a background."""
     tiny: bool | None
     """Whether letters are too small to be seen; None: as around it."""
+    history: bool
+    """The line that a mail program draws above an earlier letter."""
 
 
 def _read_style(style: str) -> _Look:
@@ -106,6 +127,7 @@ def _read_style(style: str) -> _Look:
         bool(_HIDING.search(style)),
         bool(_WHITE.search(style)) and not _BACKGROUND.search(style),
         size[1] is not None if size else None,
+        bool(_HISTORY_STYLE.search(style)),
     )
 
 
@@ -169,6 +191,8 @@ class _Walk:
                 self.text(node.text_content or "")
             elif kind == _BREAK:
                 self.end_line(keep_empty=True)
+                if _SIGNATURE_BELOW_ID.fullmatch(node.attributes.get("id") or ""):
+                    self.line_of_its_own(SIGNATURE)
             elif kind != _DROP and self.enter(node, kind, tag):
                 around.append((node, kind))
                 node = node.first_child
@@ -190,8 +214,10 @@ class _Walk:
             self.tiny = look.tiny
         if kind != _INLINE:
             self.start(node, kind, tag, attributes)
-        if attributes and ("class" in attributes or "id" in attributes):
-            self.notice(node, attributes.get("class") or "", attributes.get("id") or "")
+        if look.history:
+            self.line_of_its_own(HISTORY)
+        elif "class" in attributes or "id" in attributes or "name" in attributes:
+            self.notice(node, attributes)
         return True
 
     def start(
@@ -239,21 +265,30 @@ class _Walk:
             self.end_line()
             self.mark = undo
 
-    def notice(self, node: LexborNode, name: str, own_id: str) -> None:
-        """What mail programs write into `class` and `id` about quotes and signatures."""
-        if _HISTORY_ID.fullmatch(own_id):
-            self.end_line()
-            self.page.lines.append(HISTORY)
+    def notice(self, node: LexborNode, attributes: Mapping[str, str | None]) -> None:
+        """What mail programs write into `class`, `id` and `name` about quotes and signatures."""
+        kind, own_id = attributes.get("class") or "", attributes.get("id") or ""
+        name = attributes.get("name") or ""
+        if _HISTORY_ID.fullmatch(own_id) or _HISTORY_CLASS.search(kind):
+            self.line_of_its_own(HISTORY)
         elif node.mem_id in self.inside:
             return
-        elif _QUOTE_CLASS.search(name):
+        elif _QUOTE_CLASS.search(kind) or name in _QUOTE_NAMES:
             self.end_line()
             self.quotes += 1
             self.inside[node.mem_id] = "quote"
-        elif _ATTRIBUTION_CLASS.search(name):
+        elif _ATTRIBUTION_CLASS.search(kind):
             self.start_mark(node, ATTRIBUTION)
-        elif _SIGNATURE_CLASS.search(name) or _SIGNATURE_ID.fullmatch(own_id):
+        elif (
+            _SIGNATURE_CLASS.search(kind)
+            or _SIGNATURE_ID.fullmatch(own_id)
+            or name == _SIGNATURE_NAME
+        ):
             self.start_mark(node, SIGNATURE)
+
+    def line_of_its_own(self, mark: str) -> None:
+        self.end_line()
+        self.page.lines.append(mark)
 
     def start_mark(self, node: LexborNode, mark: str) -> None:
         self.end_line()
