@@ -190,6 +190,30 @@ def test_extensions(say: Find, text: str, extension: str) -> None:
     assert facts.all_phones == ("+12125550142" + (f";ext={extension}" if extension else ""),)
 
 
+@pytest.mark.parametrize(
+    ("text", "region", "phone"),
+    [
+        ("All the best\nAoife\n353 85 555 0129", "IE", "+353855550129"),
+        ("I am up after three. (02) 5550 7733", "AU", "+61255507733"),
+        ("Best regards\nJoão (11) 95555-0162", "US", "+5511955550162"),
+        ("Customer no 7741 2206 91\n07700 900871", "GB", "+447700900871"),
+        ("Please ring me: member no. 20088143 / 021 555 0178", "NZ", "+64215550178"),
+        # Nobody's, or somebody else's:
+        ('They text "your account is shut, call 0161 496 0198 at once" to all', "GB", None),
+        ("1Z 888 AA2 01 2345 6789 has not moved", "US", None),
+    ],
+)
+def test_numbers_by_their_surroundings(
+    say: Find, text: str, region: str, phone: str | None
+) -> None:
+    assert say(text, region=region).phone == phone
+
+
+def test_a_number_that_is_a_subject_is_a_reference(say: Find) -> None:
+    assert say("Charged twice.", subject="27-10055-19", region="AU").phone is None
+    assert say("Charged twice.", subject="2031/11/4408", region="US").phone is None
+
+
 def test_the_wish_beats_the_signature_beats_the_quote(say: Find) -> None:
     wish = "Please call me on 415 555 2671.\n\n"
     signature = "Kind regards\nJane Doe\nTel. 212 555 0142\n"
@@ -284,7 +308,35 @@ def test_a_number_is_read_where_it_is_valid() -> None:
         ("see appointment 77120", ["77120"]),
         ("my wedding shoes (418806) are late", ["418806"]),
         ("Bezoek KB-4410 en KB-4411", ["KB-4410", "KB-4411"]),
+        ("os chamados 70211, 70218 e 70230", ["70211", "70218", "70230"]),
+        ("Your fine (PCN55208831B) is unfair", ["PCN55208831B"]),
+        ("it says confirmed GW70213K for two", ["GW70213K"]),
+        ("la lampe, commande 71 40 226, est cassée", ["71 40 226"]),
+        ("my order 4 0 0 7 2 6 please", ["4 0 0 7 2 6"]),
+        ("The sofa KT 50718 is late", ["KT 50718"]),
+        ("a hold under reference LB4 70331, for ten", ["LB4 70331"]),
+        ("Die Tour Q-77 3106 war herrlich", ["Q-77 3106"]),
+        ("I want S.O. 50221 again", ["50221"]),
+        ("record locator HT7 K4M for both", ["HT7 K4M"]),
+        ("reserva DK4-TTM8, por favor", ["DK4-TTM8"]),
+        ("two protocols: 0053.221/25 and 0053.240/25", ["0053.221/25", "0053.240/25"]),
+        ("For our street, KDA/OWR/00417 is what she said", ["KDA/OWR/00417"]),
+        ("the twins, BQ/NIL/5520, both", ["BQ/NIL/5520"]),
+        ("the form 0052/POOL/BR you can frame", ["0052/POOL/BR"]),
+        ("Now the third. 50733, and it is broken", ["50733"]),
+        ("hi, when will 901244 arrive", ["901244"]),
+        ("MED 44 71 30 was at nine", ["MED 44 71 30"]),
+        ("invoices KHP-301-5511 and 5512", ["KHP-301-5511", "5512"]),
+        ("Transfer 660418227 has not come", ["660418227"]),
         # None:
+        ("the serial on its box would be QD-00733", []),
+        ("TVA FR 55 201 118 330, LU 30 221 407", []),
+        ("Austin, TX 78701 and Reno NV 89501", []),
+        ("an A380-800, a B747-400, sort code 20-45-77", []),
+        ("TTL 86400, DOB 12/09/1988, NGN 45 000, R18 000", []),
+        ("patient ID 6631-2, hospital no. T557102", []),
+        ("so 10423 people came, it was 1 200 000 points for tickets 1 300 000", []),
+        ("CALL JO NOW 07700 900604 OR IN 2031", []),
         ("facture 330 881,50 euros", []),
         ("call 2284 60-1195 or 07700 900318", []),
         ("LH2048 to Oslo, 1012AB Amsterdam", []),
@@ -333,6 +385,16 @@ def test_references(text: str, orders: list[str]) -> None:
 )
 def test_a_number_in_the_subject_is_one(subject: str, orders: list[str]) -> None:
     assert list(references.find(subject)) == orders
+
+
+def test_a_code_in_the_history_needs_no_name() -> None:
+    assert references.find("Statement", "Why?", "a nudge that SO-220714 is due") == ("SO-220714",)
+    assert references.find("Statement", "Why?", "customer KD-220714, COVID-19") == ()
+
+
+@pytest.mark.parametrize("run", ["1" * 6000, "1" * 6000 + "-" + "2" * 6000, "7-" * 6000])
+def test_a_run_without_end_is_none(run: str) -> None:
+    assert references.find(run, run, run) == ()
 
 
 def test_a_sites_own_patterns_come_first() -> None:

@@ -83,7 +83,7 @@ class Facts:
         found = phones.find(
             (
                 phones.Passage(self._new, 100),
-                phones.Passage(self._subject, 90),
+                phones.Passage(self._subject, 90, heading=True),
                 phones.Passage(self._signature, 60),
                 phones.Passage(self._quoted, 0),
             ),

@@ -14,7 +14,31 @@ if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
 
 _REGIONS = {
-    "en": ("US", "GB", "CA", "AU", "IE", "NZ", "ZA", "IN", "NG", "KE", "SG", "MY", "PH", "PK"),
+    "en": (
+        "US",
+        "GB",
+        "CA",
+        "AU",
+        "IE",
+        "NZ",
+        "ZA",
+        "IN",
+        "NG",
+        "KE",
+        "SG",
+        "MY",
+        "PH",
+        "PK",
+        "GH",
+        "UG",
+        "TZ",
+        "BD",
+        "LK",
+        "AE",
+        "IL",
+        "KR",
+        "BR",
+    ),
     "de": ("DE", "AT", "CH"),
     "fr": ("FR", "BE", "CH", "CA", "LU", "SN", "MA", "CI", "TN", "DZ", "CM"),
     "es": (
@@ -32,6 +56,9 @@ _COUNTRY_DOMAINS = {
 NORTH_AMERICA = 1
 FEW_DIGITS = 8
 """A shorter number is believed only where the library knows it to be valid."""
+
+LONG_DIGITS = 11
+"""A number with its country's code has more digits than most without."""
 
 
 def regions(site: str, language: str, domain: str) -> tuple[str, ...]:
@@ -82,7 +109,26 @@ def read(run: str, order: Sequence[str], *, named: bool) -> str | None:
             return _e164(number)  # a valid number has a type
         elif possible is None and _is_possible(number):
             possible = number
-    return _e164(possible) if possible and (named or international) else None
+    if possible and (named or international):
+        return _e164(possible)
+    return None if international else _with_bare_country_code(run, order)
+
+
+def _with_bare_country_code(run: str, order: Sequence[str]) -> str | None:
+    """`353 85 555 0117`, which lacks its plus: only if it is valid in one of the countries."""
+    import phonenumbers
+
+    digits = "".join(filter(str.isdigit, run))
+    if len(digits) < LONG_DIGITS or digits[0] == "0":
+        return None
+    try:
+        number = phonenumbers.parse("+" + digits, None)
+    except phonenumbers.NumberParseException:
+        return None
+    if not run.startswith(f"{number.country_code} "):
+        return None  # whoever knows the code writes it apart
+    valid = phonenumbers.region_code_for_number(number) in order  # none for one that is not valid
+    return _e164(number) if valid and not _is_service(phonenumbers.number_type(number)) else None
 
 
 @lru_cache(maxsize=1024)

@@ -28,6 +28,8 @@ class Passage:
     text: str
     weight: int
     """100 for new words, 60 for a signature, 0 for quoted words (which need more)."""
+    heading: bool = False
+    """A subject: a number that is all of it is rather a reference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +116,18 @@ def _read(passage: Passage, match: re.Match[str], order: Sequence[str]) -> Itera
     run = match[0]
     before = text[max(0, match.start() - BEFORE) : match.start()]
     after = text[match.end() : match.end() + AFTER]
-    signs = passage.text.find("\n\n", match.end()) < 0 and len(text) - match.end() <= SIGNED_BY
+    if _CODE_BEFORE.search(before) or _is_in_speech(text, match.start(), match.end()):
+        return
+    signs = not passage.heading and _signs(text, match.end())
     score = _score(passage, run, before, after, signs=signs, order=order)
     if score is None:
+        first, slash, run = run.partition(" / ")
+        if not slash or _digits(first) < FEW_DIGITS:
+            return
+        score = _score(passage, run, "", after, signs=signs, order=order)
+    if score is None:
         return
-    named = score >= passage.weight + NAMED
+    named = score >= passage.weight + NAMED or (signs and run.lstrip("(").startswith("0"))
     whole = dialling.read(run, order, named=named) if _digits(run) <= MANY_DIGITS else None
     pieces = _SEVERAL.split(run) if whole is None else []
     numbers = [whole, *(dialling.read(piece, order, named=named) for piece in pieces[:3])]
@@ -128,7 +137,33 @@ def _read(passage: Passage, match: re.Match[str], order: Sequence[str]) -> Itera
             yield Phone(number, extension[1] if extension else "", score)
 
 
+_CODE_BEFORE = re.compile(r"\b(?=[A-Z]*[0-9])(?=[0-9]*[A-Z])[0-9A-Z]{2,6} $")
+"""`1Z 999 AA1` of a parcel, whose last digits are no phone number."""
+
+_SPEECH_MIN = 10
+"""So many letters between a quotation mark and a number make it part of what somebody said."""
+_SPEECH_END = re.compile(r"[^\n\"“”„«»]{0,80}[\"”“»]")
+
+
+def _is_in_speech(text: str, start: int, end: int) -> bool:
+    """Whether a number is part of words that the writer quotes: `"call 0900 555 0143 or else"`."""
+    if not _SPEECH_END.match(text, end):
+        return False
+    paragraph = text[max(0, text.rfind("\n\n", 0, start)) : start]
+    opened = max(paragraph.rfind(mark) for mark in '"“„«')
+    if opened < 0 or len(paragraph) - opened < _SPEECH_MIN:
+        return False
+    if paragraph[opened] == '"':
+        return paragraph.count('"') % 2 == 1
+    return not any(mark in paragraph[opened + 1 :] for mark in "”»")
+
+
 _SEVERAL = re.compile(r"[ ]*/[ ]+|[ ]{2,}|[ ][-–][ ]")
+
+
+def _signs(text: str, end: int) -> bool:
+    """Whether a passage ends with a number, but for a few words."""
+    return len(text) - end <= SIGNED_BY and text.find("\n\n", end) < 0
 
 
 def _digits(run: str) -> int:
@@ -148,6 +183,9 @@ def _score(
         return None
     near = before[_last_end(before) :]
     meaning = phone_words.meaning(near)
+    above, _, line = near.rpartition("\n")
+    if meaning == "other" and above[-1:].isdigit():
+        meaning = phone_words.meaning(line)  # what was named above has its number there
     if meaning in ("other", "fax", "nothis") or phone_words.is_named_afterwards(after):
         return None
     score = passage.weight
@@ -155,7 +193,7 @@ def _score(
         score += 40
     elif meaning == "label":
         score += 15
-    elif _reads_like_one(run, before, after, order):
+    elif _reads_like_one(run, before, after, order, heading=passage.heading):
         score += NAMED if _alone(before, after) else 0
     elif not (signs or _TO.search(before)) or not _is_in_groups(run, order):
         return None
@@ -187,7 +225,9 @@ def _looks_like_something_else(run: str, before: str, after: str) -> bool:
     return bool(_AMOUNT_BEFORE.search(before[-12:]) or _AMOUNT_AFTER.match(after))
 
 
-def _reads_like_one(run: str, before: str, after: str, order: Sequence[str]) -> bool:
+def _reads_like_one(
+    run: str, before: str, after: str, order: Sequence[str], *, heading: bool
+) -> bool:
     """Whether a number without a label is written as phone numbers are."""
     if _SEVERAL.search(run[6:]):
         return False
@@ -201,6 +241,8 @@ def _reads_like_one(run: str, before: str, after: str, order: Sequence[str]) -> 
         return True
     if "PT" in order[:2] and _PORTUGUESE.fullmatch(run):
         return True
+    if heading or _REFERENCE.fullmatch(run):
+        return False
     return bool(_GROUPED.fullmatch(run)) and _alone(before, after) and 9 <= digits <= 11
 
 
@@ -216,6 +258,7 @@ def _alone(before: str, after: str) -> bool:
     return not line_before and not line_after
 
 
+_REFERENCE = re.compile(r"(?:19|20)\d\d[/-].*|.*[/-]\d{4,}[/-]\d{1,2}")
 _GROUPED = re.compile(r"\(?\d{2,5}\)?(?:[ .\-/\xa0]\d{2,7}){1,4}|\d{9,11}")
 # With a trunk prefix and groups (0221 123456, 06 12 34 56 78), North American (212-555-0142), or an
 # area of two digits as in Brazil, Mexico and Buenos Aires ((11) 94412-0087, 55 5031 7742).
@@ -230,5 +273,5 @@ _NATIONAL = re.compile(
 # Portugal's landlines begin like anything else, and are written in groups of three.
 _PORTUGUESE = re.compile(r"[23]\d\d[ .]?\d{3}[ .]?\d{3}|2[12][ .]\d{3}[ .]\d{4}")
 # Eight digits to eleven in groups: enough only where a letter ends with them, or behind `at`.
-_GROUPS = re.compile(r"\(?(?=(?:\d[ .\-]?){8,11}$)\d{2,4}(?:[ .\-]\d{2,4}){1,4}")
+_GROUPS = re.compile(r"\(?(?=(?:\d[ .\-]?){8,13}$)\d{2,4}(?:[ .\-]\d{2,4}){1,4}")
 _TO = re.compile(r"(?:^|[\s,;(])(?:al|au|allo)[ ]$", re.IGNORECASE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import re2
@@ -53,7 +54,7 @@ orders?|purchase orders?|p\\.?o\\.?|tickets?|cases?|booking|reservation|confirma
 |autorización|resolución|incidente|requerimiento|viaje|alquiler|suscripción|préstamo|proyecto
 |ordin[ei]|pratica|polizza|prenotazione|contratto|fattur[ae]|riferimento|segnalazione|rif\\.?
 |reclamo|richiesta
-|intervento|guasto|sinistro|preventivo|biglietto|bolletta|contratti|ordini|pratiche|cup|annuncio
+|intervento|guasto|sinistro|preventivo|biglietto|bolletta|contratti|ordini|pratiche|cup\\b|annuncio
 |disdetta
 |ricevuta|verbale|scontrino|appuntamento|referto|consegna|riparazione|visita|permesso|denuncia
 |ricorso|multa
@@ -76,6 +77,28 @@ orders?|purchase orders?|p\\.?o\\.?|tickets?|cases?|booking|reservation|confirma
 |levering|reparatie|vergunning|beschikking|boete|reis
 |huur|garantie|opdracht|project|verzoek|incident|(?:kassa)?bon(?:nummer)?|polis(?:nummer)?
 |offerte(?:nummer)?
+|s\\.o\\.|w\\.o\\.|service requests?|pre-?order|backorder|replacement|credit note|debit note
+|pro ?-?forma|protocol|pcn|penalty charge|summons|grievance|petition|filing|inspection|survey
+|escalation|task|issue|swap|chargeback|e-?ticket|record locator|locator|conf
+|assignment|shift|tour|cruise|holiday|stay|crossing|sailing|ferry|slot|admission|evaluation
+|schadens?fall(?:nummer)?|gutschrift|storno|kassenzeichen|rückgabe|ersatz|abo|kommission|rezept
+|befund|überweisungsschein|bußgeldbescheid|fahrkarte|fahrschein|umtausch|nachbestellung|leihe|miete
+|eilantrag|eingabe|bewerbung|kauf|schlichtung|meldungen|aufträgen|auftrags-?id|buchungs-?id
+|vorgangs-?id|vorgangskennung|fahndung|abholung|gebot|voranschlag|kostenvoranschlag
+|bon de (?:livraison|retour|réduction)|mission|procès-verbal|pv|déclaration|adhésion
+|pré-?commande|rétractation|remplacement|relance|achat|e-?billet|rendez vous|procédure|tâche|enchère
+|bordereau|formulaire|arrêté|décision|autorisation|permission|option
+|orden de trabajo|ot|nota|nota de crédito|pqrs|petición|oficio|diligencia|boletín|billete
+|resguardo|encargo|remito|comprobante|cambio|canje|atestado|radicación|preventa|prerreserva
+|ocurrencia|demanda|alta|baja|subasta|proceso|procedimiento|pasaje|hoja de reclamaciones
+|commessa|bolla|nota di credito|preordine|fascicolo|contestazione|esposto|conferma|ricetta|caso
+|chiamata|cambio|sostituzione|ritiro|lavoro|commissione|odl|procedimento|asta|avviso|impegnativa
+|acquisto|codice prenotazione|delibera|comunicazione|accertamento
+|comprovante|comprovativo|n\\.?f\\.?|o\\.s\\.|ordem de serviço|agendamento|consulta|manifestação
+|demanda|estorno|pré-?venda|caso|ofício|leilão|nota de encomenda|cédula de crédito
+|passagem|intimação|expediente|sinistro|portabilidade|vistoria|exame|guia de remessa
+|pakbon|claim|werkbon|vordering|aanslag|bekeuring|overboeking|ruil|retouraanvraag|zaken|klachten
+|meldingen|machtiging|besluit|aankoop|veiling|order-?id|keuring|inschrijving
 """.strip().replace("\n", "")
 """The words for what a number may be a reference to; a line break stands for nothing."""
 
@@ -87,12 +110,15 @@ _BETWEEN = """
 """.strip().replace("\n", "")
 _GAP = r"(?:[\s:#°º()\[\]\"'’„“]|\s[–-]\s)"
 _WRITTEN = (
-    r"(?:[A-ZÄÖÜ]{0,8}[-/_.]?[0-9](?:[0-9A-Z]|[-/_][0-9A-Z]|\.[0-9]){2,24}"
-    r"|(?-i:[A-Z]{1,5}[0-9][A-Z0-9]{2,10}|[A-Z]{2,5}-[0-9]{2}))"
+    r"(?:[A-ZÄÖÜ]{0,8}(?:[-/_][A-Z]{1,6}){0,2}[-/_.]?[0-9](?:[0-9A-Z]|[-/_][0-9A-Z]|\.[0-9]){2,24}"
+    r"|(?-i:[A-Z]{1,5}[0-9][A-Z0-9]{2,10}|[A-Z]{2,5}-[0-9]{1,2}))"
 )
+_IN_GROUPS = r"[0-9]{1,3}(?: [0-9]{2,3}){1,3}|[0-9](?: [0-9]){4,9}"
+"""A number that its writer has spaced, as in `7 540 118` and `7 0 0 4 1 9`."""
 _JOINT = (
     r"(?:[ ]?(?:,|;|&|/|\b(?:and|und|et|y|e|en|or|oder|ou)\b)[ ]?){1,2}"
-    r"(?:(?:now|also|then|el|la|le|il|o|a|de|die|der|het|auch|aussi|también)[ ]){0,2}"
+    r"(?:(?:now|also|then|formerly|plus|el|la|le|il|o|a|de|die|der|het|auch|aussi|también)[ ]"
+    r"){0,2}"
 )
 
 
@@ -110,141 +136,48 @@ _BOOKINGS = (
     "|boekings?|reserverings?"
 )
 
-_SPACED = (
-    "dossier|facture|annonce|commande|contrat|réclamation|litige|sinistre|billet|demande|vente"
-    "|order|invoice|ticket|case|booking|expediente|pedido|factura|contrato|pratica|ordine|fattura"
-    "|encomenda|processo|fatura|auftrag|rechnung|vertrag|bestelling|factuur"
+_MONEY = """
+payment|transfer|wire|refund|remittance|deposit|money order|gutschrift|überweisung
+|zahlung|erstattung|virement|paiement|remboursement|transferencia|pago|reembolso|cobro
+|giro|bonifico|pagamento|rimborso|transferência|pix|overboeking
+|terugbetaling|fine|purchase|loan|prêt|préstamo|prestito|empréstimo|lening
+|darlehen|kredit|kauf|achat|acquisto|aankoop
+""".strip().replace("\n", "")
+"""What has a number too, but more often an amount."""
+
+_TO = rf"(?:{_GAP}{{1,4}}|(?:{_GAP}{{1,3}}{_BETWEEN}){{1,4}}{_GAP}{{1,4}})(?:(?-i:[A-Z]{{2}}) )?#?"
+_KIND = rf"{_BEGIN}(?:{_KINDS})(?:s|es|en|nes)?"
+SIGNED = compiled(r"(?:^|[\s(\[:])#[ ]?(?P<order>[A-Z]{0,5}-?[0-9][0-9A-Z-]{3,19})")
+BOOKED = compiled(
+    rf"{_BEGIN}(?:pnr|localizador|(?:{_BOOKINGS})"
+    r"(?:-?[ ]?(?:ref|reference|code|no|nr|number|nummer)|[ ]?[:#]))"
+    r"[\s:#.°º]{1,3}(?P<order>(?-i:[A-Z]{6}))(?:[^\pL\pN]|$)"
+    rf"|{_BEGIN}(?:{_MONEY})s?{_TO}(?P<paid>(?-i:[A-Z]{{0,4}}[-/]?[0-9]{{6,14}}))(?:[^\pL\pN]|$)"
 )
+"""The only one that finds a code without a digit."""
+
 NAMED = (
-    compiled(
-        rf"{_BEGIN}(?:{_SPACED}) (?:n[°ºo]?\.? ?)?(?P<order>[0-9]{{1,3}}(?: [0-9]{{3}}){{1,2}})"
-        r"(?:[^\pL\pN ]|$)"
-    ),
-    compiled(
-        rf"{_BEGIN}(?:{_KINDS})(?:{_GAP}{{1,4}}|(?:{_GAP}{{1,3}}{_BETWEEN}){{1,4}}{_GAP}{{1,4}})"
-        rf"(?:(?-i:[A-Z]{{2}}) )?#?(?P<order>{_WRITTEN})"
-    ),
-    compiled(
-        rf"{_BEGIN}(?:pnr|localizador|(?:{_BOOKINGS})"
-        r"(?:-?[ ]?(?:ref|reference|code|no|nr|number|nummer)|[ ]?[:#]))"
-        r"[\s:#.°º]{1,3}(?P<order>(?-i:[A-Z]{6}))(?:[^\pL\pN]|$)"
-    ),
-    compiled(r"(?:^|[\s(\[:])#[ ]?(?P<order>[A-Z]{0,5}-?[0-9][0-9A-Z-]{3,19})"),
+    compiled(rf"{_KIND}{_TO}(?:(?P<order>{_IN_GROUPS})(?:[^\pL\pN]|$)|(?P<written>{_WRITTEN}))"),
+    BOOKED,
+    SIGNED,
 )
-"""A number behind the word for what it is, behind a #, and a booking code of letters only."""
+"""A number behind the word for what it is, a booking code of letters only, and one behind a #."""
+
+NAMES_IT = compiled(
+    rf"(?:{_KIND}|{_BEGIN}(?:locator|record|confirmed|codes?|pnr|itinerary))"
+    rf"(?:{_GAP}{{1,4}}|(?:{_GAP}{{1,3}}{_BETWEEN}){{1,4}}{_GAP}{{1,4}})#?$"
+)
+"""The word for what a number is, right before it."""
 
 FURTHER = compiled(rf"{_JOINT}#?(?P<order>{_WRITTEN})")
 """One more of `orders 10423, 10424 and 10425`; tried step by step, since a pattern for all of them
 is too large for RE2's fast way (82,000 instructions, 400 us a letter)."""
 
-CODES = compiled(
-    r"(?:^|[\s(\[,:;\"'])(?P<order>(?-i:"
-    r"[A-Z]{1,5}[-/][0-9]+(?:[-/][0-9A-Z]+){0,4}|[A-Z]{2,4}[0-9]{5,8}|[A-Z]{2,3} [0-9]{6,8}"
-    r"|[A-Z]{2,3} [0-9]{1,6}-[0-9]{2,6}|[A-Z]{1,3}[0-9]{1,2}-[0-9]{3,6}|[0-9]{4,8}-[A-Z]{2,4}"
-    r"|[0-9]{1,3}-[0-9]{4,6}|[A-Z][0-9]{5,9}|[0-9]{5,9}[A-Z]|[0-9]{2,6}/[A-Z]{1,4}/[0-9]{2,6}"
-    r"|[0-9]{3,7}/20[0-9]{2}|[0-9]{2,4}\.[0-9]{2,4}\.[0-9]{5,}|[A-Z]{2,4}\. ?[0-9]{5,8}"
-    r"|[0-9]{3,6}[A-Z]{1,3}[0-9]{2,6}|[A-Z]{2,4}-[A-Z]{0,3}[0-9]{2,6}[A-Z]{0,3}"
-    r"|[A-Z]{1,3} [0-9]{2,4}/[0-9]{2,7}|[0-9]{5}-[0-9]{1,3}|[0-9]{6,7}-[0-9]{1,4}"
-    r"|[A-Z]{2} [1-9][0-9]{3}|[A-Z]{2} [0-9]{2}-[0-9])|[A-Z]{2,5}-[0-9]{5,9})"
-    r"(?:[\s)\],.:;?!\"']|$)"
-)
-"""What shops number with: MKT-20931, OD/22/7719034, ZX48120, MK 300417, 8841-GAS, 55-20816."""
-
-_PARTS = r"(?-i:[0-9A-Z]{1,10}(?:[-/][0-9A-Z]{1,10}){1,4})"
-_REFER = (
-    "under|re|ref|for|from|on|about|regarding|is|was|unter|zu|für|wegen|war|sous|pour|para|por|per"
-    "|onder|voor"
-)
-CODES_IN_PLACE = compiled(
-    rf"(?:^|[.!?][ ]+|\n[ ]*|[(\[][ ]?|\b(?:{_REFER})[: ]+)"
-    rf"(?P<order>{_PARTS}|(?-i:[A-Z]{{2,3}} [0-9]{{4,8}}))(?:[)\],.;?!\n]|[ ][^0-9]|$)"
-)
-"""Codes of any shape where a code stands: alone, in brackets, behind `under` or `for`."""
-
-NUMBERED = compiled(
-    rf"{_BEGIN}(?:n[°ºo]\.?|nr\.?|num\.?|n[uú]m[eé]ro|nummer|number|tickets?[^.!?\n]{{1,20}})[ ]?"
-    r"(?P<order>(?-i:[1-9][0-9]{4,7}|[0-9]{1,4}-[0-9]{3,6}|[A-Z]{1,3}-[0-9]{3,6}))(?:[\s)\],.:;?!\"']|$)"
-)
-"""A number that is called one, if nothing says whose: `pedí una lámpara, número 448201`."""
-
-WHOSE = compiled(
-    r"(?:\b(?:my|mi|mon|mein\pL*|meu|mijn|mio|your|su|votre|ihre?|tu|seu|uw|phone|tel\pL*|t[ée]l\pL*|mobile"
-    r"|mobil|cell\pL*|handy|fax|whatsapp|call|ring|house|door|flat|room|line|bus|platform|haus|casa|calle"
-    r"|rue|via|rua|straat|llama\pL*|appel\pL*|chiam\pL*|lig\pL*|bel)[ ,:]*)(?:[^\s]+[ ])?$"
-)
-"""Words that make a number that is called one a phone's or a house's."""
-
-ALONE = compiled(
-    r"(?:(?:^|[.!?][ ]+|\n[ ]*)(?P<order>[0-9]{5,8})"
-    r"|[(\[](?P<bracket>[0-9]{5,8})"
-    r"|,[ ](?P<clause>(?-i:[0-9]{1,6}(?:-[0-9A-Z]{1,6}){0,2}-[A-Z]{1,3}))"
-    r"|[(\[](?P<aside>(?-i:[A-Z] [0-9]{4,8})))(?:[.!)\]]|[ ]*\n|$)"
-)
-"""A number that is a sentence, a line, a last clause, or stands in brackets."""
-
-THREE_PARTS = compiled(
-    r"(?:^"
-    r"|[\s(\[,:;\"'„“])(?P<order>(?-i:[0-9A-Z]{1,10}(?:-[0-9A-Z]{1,10}){2}))(?:[\s)\],.:;?!\"'“”]"
-    r"|$)"
-)
-"""Three groups with hyphens are a reference wherever they stand, unless they are something else."""
-
-REFERRED = compiled(r"\b(?:under|re|ref|for|from|about|unter|zu|für|sous|onder|voor)[: ]+$")
-"""Words behind which even three and four digits are a reference."""
-
-SUBJECT_CODES = compiled(
-    rf"(?:^|[\s(\[,:;#])(?P<order>{_PARTS}|(?-i:[A-Z]{{2,4}}-[0-9]{{2}})|[A-Z]{{0,5}}[-/]?[0-9]{{4,}}|[0-9]+\.[0-9]+[-/][0-9/-]+"
-    rf"|(?-i:[0-9A-Z]{{6}}|[A-Z]{{2,3}} [0-9]{{4,8}}))(?:[\s)\],.:;?!]|$)"
-)
-"""A number in a subject says what the letter is about."""
-
-SENTENCE = compiled(r"\pL{4}[.!?][ ]$")
-"""The end of a sentence, rather than of an abbreviation such as `no.`."""
-
-TOWN = compiled(r"^[ ](?-i:\p{Lu}\p{Ll})")
-"""What follows a postal code."""
-
-POSTAL = compiled(
-    r"^(?:(?:A|B|L|N|CH|FL|DK|NL)-[0-9]{4}|IS-[0-9]{3}|(?:D|F|I|E|SE|FI|CZ)-[0-9]{5})$"
-)
-"""Postal codes with the country's letter."""
-
-SHORT_CODE = compiled(r"^(?-i:[A-Z]{2,5}-[0-9]+-[0-9A-Z]+|[0-9A-Z]{5,8}|[A-Z]{3,5}-[0-9]{2,3})$")
-"""Booking codes and serial numbers, which have few digits."""
-
-SHORT_NAMED = compiled(r"^(?-i:[A-Z]{2,5}-[0-9]{2})$")
-"""Two digits are enough behind the word for what it is."""
-
-LOCAL_PHONE = compiled(r"^[0-9]{3}-[0-9]{4}$")
-
-NUMBER_LIKE = compiled(
-    r"^(?:(?:1-)?[2-9][0-9]{2}-[2-9][0-9]{2}-[0-9]{4}|0[0-9]+(?:-[0-9]+)+"
-    r"|[0-9]{3}-[0-9]{2}-[0-9]{4}"
-    r"|978-[0-9-]+)$"
-)
-"""Phone, social security and book numbers."""
-
-_SIX = "|".join(f"[0-9A-Z]{{{before}}}[0-9][A-Z][0-9A-Z]{{{4 - before}}}" for before in range(5))
-BOOKINGS = compiled(rf"(?:^|[\s(\[,:;\"'])(?P<order>(?-i:{_SIX}))(?:[\s)\],.:;?!\"']|$)")
-"""Six characters are a booking code if a letter follows a digit: `XW7PL3`, but not `LH2048`."""
-
-PLACES = compiled(r"^(?:[0-9]{4}[A-Z]{2}|[A-Z][0-9][A-Z][0-9][A-Z][0-9])$")
-"""Dutch and Canadian postal codes without a space."""
-
-AMOUNT_BEHIND = compiled(r"^[ \x{A0}]?(?:[€$£%]|[.,][0-9])")
-"""What makes `1 204` an amount, not a reference."""
-
-NO_CODE = compiled(
-    r"^(?:(?:tel|fax|mob|gsm|eur|usd|gbp|chf|cad|aud|plz|zip|nif|cif|dni|vat|usb|win|nt|no)"
-    r"(?:[-/. ]{1,2}[0-9.]+)?$|(?:iso|en|din|covid|rfc|sha|utf)\b|(?:ue|eu|ce) )"
-)
-"""Abbreviations before a number that make it something else."""
-
 OTHER_THINGS = compiled(
     rf"{_BEGIN}(?:customer|cust|client|member(?:ship)?|account|acct?|meter|serial|s/n|model|part|article"
     r"|item|product|sku|card|voucher|coupon|tax|vat|ein|tracking|track|batch"
     r"|imei|sim|error|code|flight|version|router|device|type|postcode|zip|iban|bic|plate"
-    r"|reg|registration|room|ext|extension|iso|din|rfc|rx|nhs|pin|password|supply|mpan"
+    r"|reg|registration|room|patient|hospital|student|staff|employee|exemption|check|cheque|apt|unit|suite|store|ext|extension|iso|din|rfc|rx|nhs|pin|password|supply|mpan"
     r"|kunden?|kd\.?|konto|mitglieds?|z(?:ä|ae)hler|serien|modell|artikel|karten?|steuer|ust"
     r"|sendungs"
     r"|chargen?"
@@ -263,9 +196,11 @@ OTHER_THINGS = compiled(
 )
 """Words right before a code that make it no reference."""
 
-_DAY, _MONTH, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])", r"(?:(?:19|20)?\d\d)"
-DATE_LIKE = compiled(
-    rf"^(?:{_DAY}[./-]{_MONTH}[./-]{_YEAR}|{_MONTH}[./-]{_DAY}[./-]{_YEAR}"
-    rf"|(?:19|20)\d\d[./-]{_MONTH}[./-]{_DAY}(?:T.*)?|\d{{1,3}}[.,]\d{{1,2}}|{_DAY}[./-]{_MONTH}"
-    r"|(?:19|20)\d\d[-/](?:19|20)?\d\d|\d{1,2}(?:st|nd|rd|th).*)$"
+OTHER_AFAR = re.compile(
+    r"\b(?:serial|s/n|imei|tracking|track|meter|iban|seriennummer|z(?:ä|ae)hler\w*|sendungs\w*|suivi"
+    r"|compteur|numéro de série|seguimiento|contador|número de serie|tracciamento|contatore|seriale"
+    r"|rastreio|número de série|serienummer|trackingnummer)(?:['’]s)?"
+    r"(?: (?!for|of|under|zu|für|de\b|da\b|di\b|para|pour|per\b|voor|van\b)[^\s.,;:!?]+){0,5}:? $",
+    re.IGNORECASE,
 )
+"""`the serial on the box would be …`."""
