@@ -13,6 +13,8 @@ from datetime import datetime
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
+from gateway.domains import canonical_domain
+
 Octets = bytes | mmap.mmap
 """Content as received, CRLF line ends: in memory, or a memory-mapped spool file when large.
 
@@ -119,8 +121,13 @@ class Address:
 
     @property
     def contact(self) -> str:
-        """The key under which we remember this person: the address in lower case."""
-        return self.address.lower()
+        """The key under which we remember this person: the address in lower case, its domain in
+        A-labels, as the YAML has it too."""
+        address = self.address.lower()
+        if address.isascii():
+            return address
+        local, at, domain = address.rpartition("@")
+        return f"{local}{at}{canonical_domain(domain)}"
 
 
 @dataclass(frozen=True, slots=True)

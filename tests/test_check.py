@@ -170,6 +170,23 @@ def test_rules_that_never_match(tmp_path: Path) -> None:
     ]
 
 
+def test_a_rule_for_a_plus_tag_matches_nothing(tmp_path: Path) -> None:
+    shop = SHOP.replace("routes:\n", "routes:\n  - {to: a+vip@shop.example}\n")
+    assert [line.partition(";")[0] for line in said(tmp_path, shop=shop)] == [
+        "shop.yaml:7: warning: routes[0].to: matches nothing: rules see an address without its "
+        "plus-tag"
+    ]
+
+
+def test_domains_are_written_as_people_read_them(tmp_path: Path) -> None:
+    """An address in U-labels is of a domain in A-labels, and the other way round."""
+    for domain, other in (("münchen", "xn--mnchen-3ya"), ("xn--mnchen-3ya", "münchen")):
+        shop = SHOP.replace("domains: [", f"domains: [{domain}.example, ")
+        shop = shop.replace("[a@shop.example]", f"[a@shop.example, b@{other}.example]")
+        shop = shop.replace("routes:\n", f'routes:\n  - {{to: "*@{other}.example"}}\n')
+        assert said(tmp_path, shop=shop) == []
+
+
 def test_a_rule_for_who_matters(tmp_path: Path) -> None:
     shop = SHOP.replace("acknowledge: received", "vip: true") + "  - {to: a@shop.example}\n"
     assert said(tmp_path, shop=shop + "vip: [big@customer.example]\n") == []

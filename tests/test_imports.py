@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).parent.parent
-VALUES = frozenset({"message", "verdict", "reply"})
+VALUES = frozenset({"domains", "message", "verdict", "reply"})
 WHOLE = frozenset({"app", "check", "cli", "demo", "examiner", "parts", "release"})
 """What may know every part: it builds them, or looks at them as an operator does."""
 EDGE_MAY = frozenset(

@@ -13,6 +13,7 @@ from gateway.check.words import LANGUAGE
 from gateway.configuration.yaml_values import Sources
 from gateway.problems import Problem, Steps, shown
 from gateway.routing.recipients import canonical
+from gateway.routing.rules import spelled
 from gateway.settings import Route, Settings, Site
 
 CONDITIONS = (
@@ -71,7 +72,7 @@ class Above:
     def add(self, number: int) -> None:
         route = self._site.routes[number]
         self._stated.append(_stated(route))
-        to = route.to.lower()
+        to = spelled(route.to)
         if "*" in to:
             self._patterns.append(number)
             self._wider[number] = _wider(to, self._site)
@@ -80,7 +81,7 @@ class Above:
 
     def covering(self, below: Route) -> Iterator[int]:
         """Those that match every letter that `below` matches, the topmost first."""
-        to, wanted = below.to.lower(), _stated(below)
+        to, wanted = spelled(below.to), _stated(below)
         for number in sorted(self._patterns + self._plain.get(to, [])):
             less = all(wanted.get(key) == value for key, value in self._stated[number].items())
             if less and (number not in self._wider or self._wider[number](to)):
@@ -98,7 +99,7 @@ def _reach(
         what = f"never reached: '{shown(name)}' above takes every such letter"
         yield sources.problem(steps, what, "put it above that one", warning=True)
         return
-    to, at = route.to.lower(), (*steps, "to")
+    to, at = spelled(route.to), (*steps, "to")
     domain = to.rpartition("@")[2]
     if not sources.sound(at) or "*" in domain:
         return
@@ -109,6 +110,9 @@ def _reach(
     elif canonical(to) in map(canonical, site.aliases):
         what = "matches nothing: this is an alias, and rules see its mailbox"
         yield sources.problem(at, what, "name the mailbox", warning=True)
+    elif to[0] != '"' and "+" in to.partition("@")[0].partition("*")[0][1:]:
+        what = "matches nothing: rules see an address without its plus-tag"
+        yield sources.problem(at, what, "leave out the + and what follows it", warning=True)
     elif "*" not in to and known.refuses(to):
         what = "matches nothing: mail to this address is refused, for nobody has it"
         yield sources.problem(at, what, "add it to 'recipients', or mend it", warning=True)

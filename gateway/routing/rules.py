@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import re2
 
 from gateway.calendar import WorkingHours
+from gateway.domains import canonical_domain, is_same_or_below
 from gateway.message import Message
 from gateway.settings import Route, Site
 from gateway.text import read
@@ -58,9 +59,16 @@ def compile_rules(site: Site) -> tuple[Rule, ...]:
     )
 
 
+def spelled(pattern: str) -> str:
+    """An address, or a pattern of some, in lower case and with its domain in A-labels."""
+    local, at, domain = pattern.lower().rpartition("@")
+    return f"{local}{at}{canonical_domain(domain)}" if at else local + domain
+
+
 def _wildcard(pattern: str) -> Callable[[str], bool]:
-    """`*@shop.example`: `*` stands for any run of characters; case does not matter."""
-    pattern = pattern.lower()
+    """`*@shop.example`: `*` stands for any run of characters; case does not matter, and a domain
+    is the same in A-labels."""
+    pattern = spelled(pattern)
     if pattern == "*":
         return lambda value: True
     if "*" not in pattern:
@@ -81,12 +89,16 @@ def _conditions(route: Route, site: Site) -> list[Condition]:
             found.append(_bind(judge, value))
     if route.author:
         author = _wildcard(route.author)
-        found.append(lambda c: any(author(a.address) for a in c.message.authors))
+        found.append(lambda c: any(author(a.contact) for a in c.message.authors))
     if route.author_domain:
-        domain = route.author_domain.lower()
-        found.append(lambda c: any(_within(a.domain, domain) for a in c.message.authors))
+        domain = canonical_domain(route.author_domain)
+        found.append(
+            lambda c: any(
+                is_same_or_below(canonical_domain(a.domain), domain) for a in c.message.authors
+            )
+        )
     if route.vip is not None:
-        matter = frozenset(address.lower() for address in site.vip)
+        matter = frozenset(map(spelled, site.vip))
         found.append(lambda c: _is_one_of(c, matter) is route.vip)
     if route.subject is not None:
         found.append(lambda c: route.subject.search(c.message.subject) is not None)
@@ -107,10 +119,6 @@ def _bind(judge: Callable[[Circumstances, Any], bool], value: Any) -> Condition:
 
 def _header(name: str, pattern: Any) -> Condition:
     return lambda c: any(pattern.search(value) for value in c.message.all(name))
-
-
-def _within(domain: str, parent: str) -> bool:
-    return domain == parent or domain.endswith("." + parent)
 
 
 _JUDGEMENTS: dict[str, Callable[[Circumstances, Any], bool]] = {

@@ -16,6 +16,7 @@ from pydantic import (
     Strict,
 )
 
+from gateway.domains import canonical_domain
 from gateway.verdict import Action
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -160,11 +161,12 @@ def _address(value: str) -> str:
     local, at, domain = value.rpartition("@")
     if not at or not local or "." not in domain or re.search(r"[\s<>,;\x00-\x1f]", value):
         raise ValueError("an e-mail address is wanted, such as support@shop.example")
-    return f"{local}@{domain.lower()}"
+    return f"{local}@{canonical_domain(domain)}"
 
 
 def _domain(value: str) -> str:
-    value = value.lower().rstrip(".")
+    """In A-labels, as it travels: `münchen.example` may be written as people read it."""
+    value = canonical_domain(value)
     if not re.fullmatch(r"(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9-]{2,63}", value):
         raise ValueError("a domain name is wanted, such as shop.example")
     return value

@@ -39,6 +39,30 @@ CASE = Circumstances(
 NIGHT = replace(CASE, now=datetime(2026, 11, 24, 3, 0, tzinfo=UTC))
 
 
+def test_a_domain_is_the_same_in_u_labels_and_in_a_labels():
+    """The customer's program and the administrator may each write either."""
+    for written in ("bücher.example", "xn--bcher-kva.example"):
+        content = CONTENT.replace(b"mail.author.example", written.encode())
+        case = replace(
+            CASE,
+            message=message(content=content),
+            recipient="support@xn--mnchen-3ya.example",
+            decision=replace(CASE.decision, aligned=True),
+        )
+        for held in (
+            {"to": "*@münchen.example"},
+            {"to": "support@münchen.example"},
+            {"author": "jo@bücher.example"},
+            {"author": "*@xn--bcher-kva.example"},
+            {"author_domain": "bücher.example"},
+            {"author_domain": "xn--bcher-kva.example"},
+        ):
+            assert rule(**held).matches(case), (written, held)
+        big = {**SHOP, "vip": ["Jo@Bücher.example"], "routes": [{"vip": True}]}
+        (matter,) = compile_rules(Site.model_validate(big))
+        assert matter.matches(case)
+
+
 def rule(**route) -> Rule:
     (compiled,) = compile_rules(Site.model_validate({**SHOP, "routes": [route]}))
     return compiled
