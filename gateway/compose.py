@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from gateway.acknowledgement import octets
 from gateway.acknowledgement.decision import (
@@ -122,6 +123,7 @@ class Composer:
             promise=found.promise,
             opens=None if is_open else hours.next_opening(now),
             reference=message.arrival.queue_id,
+            call=_call_word(group),
         )
         tone = group.decision.tone
 
@@ -299,6 +301,13 @@ def contact_of(message: Message, form: FormSender | None = None) -> str:
     """
     author = (form and find_target(message, form)) or message.author
     return author.contact if author else message.arrival.envelope.reverse_path.lower()
+
+
+def _call_word(group: Group) -> Literal["", "refused", "number"]:
+    """For the words of an acknowledgement: who forbids calls is not offered one."""
+    if group.call.asked == "refused":
+        return "refused"
+    return "number" if group.call.phone else ""
 
 
 def greeting(message: Message, group: Group) -> str:

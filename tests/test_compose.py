@@ -201,6 +201,30 @@ def test_only_a_plain_proven_name_is_greeted(name, dmarc, greeted):
     assert (name.decode() in body) == greeted
 
 
+@pytest.mark.parametrize(
+    ("asked", "number", "said", "never"),
+    [
+        ("yes", True, "We have your telephone number", "reply with your number"),
+        ("yes", False, "reply with your number", "We have your telephone number"),
+        ("refused", True, "", "number"),
+        ("refused", False, "", "call you"),
+    ],
+)
+def test_who_is_irate_is_not_asked_for_what_was_written(asked, number, said, never):
+    """Nor offered a call by whom they were forbidden."""
+    content = LETTER if number else LETTER.replace(b" My number is +1 202 555 0143.", b"")
+    tone = replace(IRATE, details={"asked": asked, "asked_score": 0.9})
+    built = parts(settings({"languages": ["en"]}))
+    letters, _ = composed(built, content=content.replace(b"Hello", LIED), tone=tone)
+    body = mail(letters["QID1.1.ack"].own).get_content()
+    assert "every word" in body
+    assert said in body
+    assert never not in body
+
+
+LIED = b"You lied to me and I want my money back from you people. Hello"
+
+
 def test_a_name_is_told_to_nobody_but_its_owner():
     content = b"Reply-To: all@author.example\r\n" + LETTER
     letters, plan = composed(content=content)

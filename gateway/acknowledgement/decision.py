@@ -150,6 +150,14 @@ def is_programs_answer(
     return not AUTOMATIC.isdisjoint(reasons) and _answers_us(message, history, own)
 
 
+def is_by_our_people(message: Message, own: OwnIdentity) -> bool:
+    """Whether somebody wrote it whom the YAML names as ours: an agent on duty who answers a card.
+
+    An address of our domains alone says little: web forms write from such ones.
+    """
+    return any(without_tag(author.contact) in own.people for author in message.authors)
+
+
 # --- who would be answered -----------------------------------------------------------------------
 
 

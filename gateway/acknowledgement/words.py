@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from gateway.acknowledgement.octets import clean
 from gateway.acknowledgement.wording import deadline, moment, opening_hours
@@ -25,7 +25,7 @@ class Words:
 
     NAMES: ClassVar[tuple[str, ...]] = (
         "site_name", "site_phone", "recipient", "customer_name", "topic", "promise", "opens",
-        "hours", "reference",
+        "hours", "reference", "call",
     )  # fmt: skip
 
     site: Site | None = None
@@ -41,6 +41,8 @@ class Words:
     """The next opening, None while open."""
     reference: str = ""
     """The queue id."""
+    call: Literal["", "refused", "number"] = ""
+    """Whether calls are forbidden, or a number was given: nobody is asked for what she wrote."""
     language: str = "en"
 
     def speaking(self, language: str) -> Words:
@@ -63,6 +65,7 @@ class Words:
             "opens": "",
             "hours": "",
             "reference": self.reference,
+            "call": self.call,
         }
         if calendar:
             values["hours"] = opening_hours(calendar.week, language, region)
@@ -91,5 +94,6 @@ HOSTILE = Words(
     promise=datetime(2027, 12, 31, 23, 59, tzinfo=UTC),
     opens=datetime(2028, 2, 29, tzinfo=UTC),
     reference=_NASTY,
+    call="number",
 )
 """A letter that tries everything."""

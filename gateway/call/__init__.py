@@ -39,10 +39,12 @@ def plan_call(
     now: datetime,
     hours: WorkingHours,
     by_program: bool = False,
+    by_us: bool = False,
 ) -> CallPlan:
     """The call for one letter at one site. Facts can be asked for whatever `wanted` says.
 
-    `by_program`: it is a report, or answers by itself; what it quotes may well be irate.
+    `by_program`: it is a report, or answers by itself; what it quotes may well be irate. `by_us`:
+    an agent wrote it, about a customer as likely as not, and nobody phones the agent.
     """
     asked, score = read_asked(verdicts)
     doubtful = (
@@ -53,6 +55,8 @@ def plan_call(
         reason = f"{reason}; {DOUBTFUL}"
     if wanted and by_program:
         wanted, reason = False, "a program's report or answer"
+    if wanted and by_us:
+        wanted, reason = False, "written by one of our own people"
     return CallPlan(
         wanted=wanted,
         asked=asked,

@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.acknowledgement.decision import OwnIdentity, is_programs_answer
+from gateway.acknowledgement.decision import (
+    OwnIdentity,
+    is_by_our_people,
+    is_programs_answer,
+)
 from gateway.acknowledgement.decision import decide as decide_acknowledgement
 from gateway.acknowledgement.promise import promise
 from gateway.calendar import WorkingHours
@@ -213,6 +217,7 @@ class Router:
         call = plan_call(
             case.message, decision, case.verdicts, case.history, reading.facts,
             site=site, route=route, now=case.now, hours=reading.hours, by_program=by_program,
+            by_us=is_by_our_people(case.message, self._own),
         )  # fmt: skip
         if first.mailbox.is_role:
             acknowledgement = Acknowledgement(reason="policy", reasons=("policy",))

@@ -312,6 +312,18 @@ def test_our_own_people_are_not_answered_at_any_site(agent, to):
     assert group.acknowledgement.reason == "own_address"
 
 
+@pytest.mark.parametrize(
+    ("author", "called"),
+    [("Oncall+x@inside.example", False), ("web@shop.example", True), ("a@far.example", True)],
+)
+def test_an_agent_who_answers_a_card_is_not_phoned(author, called):
+    """What an agent writes of an irate customer is irate; a web form's letter is a customer's."""
+    given_ = settings({"calls": {"notify": ["oncall@inside.example"]}})
+    content = LETTER.replace(b"jo@author.example", author.encode())
+    (group,) = plan(given_, content=content, tone=IRATE).groups
+    assert group.call.wanted is called
+
+
 REPORT = b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n"
 
 
