@@ -7,6 +7,7 @@ warn of and what broke goes through Python's logging, which costs four times as 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
 import time
@@ -62,11 +63,14 @@ class Lines:
                 self.flush()
 
     def flush(self) -> None:
+        """Lines that nobody takes (their reader is gone, their disk is full) are lost: mail goes
+        on, and there is no other place to tell it."""
         if self._waiting:
             lines = "\n".join(self._waiting)
             self._waiting.clear()
-            self._stream.write(f"{lines}\n")
-            self._stream.flush()
+            with contextlib.suppress(OSError):
+                self._stream.write(f"{lines}\n")
+                self._stream.flush()
 
 
 class _Formatter(logging.Formatter):

@@ -6,6 +6,7 @@ it is a clean beginning however often a worker must be replaced. Linux only (sig
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import select
@@ -171,12 +172,16 @@ class Supervisor:
     # --- births and deaths ---------------------------------------------------------------------
 
     def _start(self, worker: Worker) -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _flush()
         supervisor = os.getpid()
         if self._pulse:
             self._pulse.begin(worker.index)
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # no memory, or too many processes: that passes
+            self._journal.trouble("fork", error)
+            self._put_off(worker)
+            return
         if pid == 0:
             if self._slots:
                 self._slots.unlock()
@@ -210,10 +215,12 @@ class Supervisor:
         if status == HOPELESS and not self._stopping and not self._others_serve():
             self._status = HOPELESS
             self._stop()
-        now = time.monotonic()
-        if not status or now - worker.started >= GROWN_UP:
+        if not status or time.monotonic() - worker.started >= GROWN_UP:
             worker.wait = FIRST_WAIT
-        worker.due = now + worker.wait
+        self._put_off(worker)
+
+    def _put_off(self, worker: Worker) -> None:
+        worker.due = time.monotonic() + worker.wait
         worker.wait = min(worker.wait * 2, LONGEST_WAIT)
 
     def _others_serve(self) -> bool:
@@ -247,6 +254,12 @@ def _be_worker(index: int, run_worker: RunWorker, journal: Journal, supervisor: 
         journal.trouble("worker", error)
     finally:
         # Not sys.exit: what the supervisor registered to happen at its exit is not ours to do.
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _flush()
         os._exit(status)
+
+
+def _flush() -> None:
+    """What cannot be written now never will be, and that is no reason to end."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):
+            stream.flush()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import fcntl
 import hashlib
 import os
 import signal
 import subprocess
 import sys
+import termios
 import textwrap
 import threading
 import time
@@ -168,6 +170,60 @@ def test_a_reload_that_breaks_ends_nobody(run):
     ready_pids(running)
     running.signal(signal.SIGHUP)
     assert {running.wait_for("reloaded")[1], running.wait_for("reloaded")[1]} == {0, 1}
+    running.signal(signal.SIGTERM)
+    assert running.end() == 0
+
+
+def test_a_log_that_takes_no_lines_any_more_ends_nobody(run):
+    """Whoever read standard error is gone, or the disk that takes it is full."""
+    running = run("""
+    from gateway.edge.logs import set_up
+    from gateway.settings import Log
+
+    reading, writing = os.pipe()
+    os.dup2(writing, 2)
+    os.close(writing)
+    os.close(reading)
+    sys.stderr.reconfigure(line_buffering=False)  # what is left to flush fails once more
+    journal = Journal([set_up(Log())])
+
+    def worker(index):
+        until_told(
+            "ready", index, os.getpid(),
+            done=lambda: tell("drained", index) or 0,
+            reload=lambda: tell("reloaded", index),
+        )
+
+    sys.exit(supervise(2, worker, journal=journal, kill_after=10))
+    """)
+    pids = ready_pids(running)
+    running.signal(signal.SIGHUP)
+    assert {running.wait_for("reloaded")[1], running.wait_for("reloaded")[1]} == {0, 1}
+    os.kill(pids[0], signal.SIGKILL)
+    assert running.wait_for("ready")[1] == 0
+    running.signal(signal.SIGTERM)
+    assert {running.wait_for("drained")[1], running.wait_for("drained")[1]} == {0, 1}
+    assert running.end() == 0
+
+
+def test_a_machine_without_room_for_a_worker_is_asked_again(run):
+    running = run("""
+    fork, refusals = os.fork, [OSError(11, "Resource temporarily unavailable")] * 3
+
+    def sparse():
+        if refusals:
+            raise refusals.pop()
+        return fork()
+
+    os.fork = sparse
+
+    def worker(index):
+        until_told("ready", index, os.getpid())
+
+    sys.exit(supervise(1, worker, journal=journal, kill_after=10))
+    """)
+    assert running.wait_for("trouble")[1]["error"] == "BlockingIOError"
+    running.wait_for("ready")
     running.signal(signal.SIGTERM)
     assert running.end() == 0
 
@@ -484,7 +540,12 @@ def test_who_waits_for_somebody_to_read_its_lines_is_not_stuck(tmp_path):
             if not line.startswith(b"line"):
                 told.append(line)
 
-    time.sleep(2)  # nobody reads, and the pipe is full after a moment
+    capacity = fcntl.fcntl(process.stderr, fcntl.F_GETPIPE_SZ)
+    deadline = time.monotonic() + 15
+    while capacity - waiting_in(process.stderr) > 4001:  # a line more, and the worker stands
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(2 * ENOUGH * 0.05)  # twice as many looks as would find it stuck
     collecting = threading.Thread(target=collect)
     collecting.start()
     time.sleep(0.5)
@@ -493,6 +554,11 @@ def test_who_waits_for_somebody_to_read_its_lines_is_not_stuck(tmp_path):
     collecting.join()
     process.stderr.close()
     assert [line for line in told if b"stuck" in line or b"died" in line] == []
+
+
+def waiting_in(pipe) -> int:
+    """Octets that nobody has read yet."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 class TestPulse:
