@@ -19,7 +19,16 @@ from gateway.store import Job, Outcome, Settlement
 from gateway.telling import is_warning
 from gateway.wishes import wish
 
-__all__ = ["Attempt", "Policy", "SitePolicy", "after", "is_late", "is_warning", "next_attempt"]
+__all__ = [
+    "Attempt",
+    "Policy",
+    "SitePolicy",
+    "after",
+    "is_late",
+    "is_warning",
+    "longest_wait",
+    "next_attempt",
+]
 
 MIN_ATTEMPTS = 5
 """Nothing is given up with fewer: it may come from a long hold, or we may have been away."""
@@ -96,6 +105,11 @@ def next_attempt(attempt: Attempt, retry: Retry) -> datetime | None:
         at = max(at, attempt.not_before + later)
     # One last attempt at the end, not a wait beyond it.
     return min(at, deadline) if deadline > now else at
+
+
+def longest_wait(retry: Retry) -> timedelta:
+    """No letter is put off for longer, the wait for a next hop out of order included."""
+    return (retry.max + OUT_OF_ORDER_WAIT) * (1 + JITTER)
 
 
 def _is_dropped(job: Job) -> bool:

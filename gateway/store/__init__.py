@@ -271,6 +271,12 @@ class Store(Protocol):
         """Return leases of jobs that were not begun, so that others need not wait for their end."""
         ...
 
+    async def hasten(self, now: datetime, fresh: timedelta, backlog: timedelta) -> int:
+        """Make due what waits for longer than may be, since the clock was ahead and was set back;
+        gives how many letters. `fresh`: the longest wait of an acknowledgement for its letter,
+        `backlog`: of a letter that was tried."""
+        ...
+
     async def next_due(self) -> datetime | None:
         """When the next letter is due, None when nothing waits for its time."""
         ...

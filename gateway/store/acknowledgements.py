@@ -113,28 +113,31 @@ class _Found(NamedTuple):
         return "rate: paused" if self.paused else ""
 
 
+# What is later than a period from now was written while the clock was ahead: it silences nobody.
 _OF_LATE = (
-    "(SELECT count(*) FROM (SELECT 1 FROM acknowledgements WHERE {}at > ? LIMIT ?) AS latest)"
+    "(SELECT count(*) FROM "
+    "(SELECT 1 FROM acknowledgements WHERE {}at > ? AND at <= ? LIMIT ?) AS latest)"
 )
 _FIND = (
     "SELECT EXISTS (SELECT 1 FROM acknowledgements "
     "WHERE contact = ? AND site = ? AND conversation = ?), "
-    "EXISTS (SELECT 1 FROM acknowledgements WHERE contact = ? AND site = ? AND at > ?), "
-    "EXISTS (SELECT 1 FROM breakers WHERE scope IN (?, ?) AND until > ?), "
+    "EXISTS (SELECT 1 FROM acknowledgements WHERE contact = ? AND site = ? AND at > ? "
+    "AND at <= ?), "
+    "EXISTS (SELECT 1 FROM breakers WHERE scope IN (?, ?) AND until > ? AND until <= ?), "
     f"{_OF_LATE.format('domain = ? AND ')}, {_OF_LATE.format('site = ? AND ')}, "
     f"{_OF_LATE.format('')}"
 )
 
 
 def _find(db: Connection, claim: Claim, now: int, limits: Limits) -> _Found:
-    def late(limit: tuple[int, int]) -> tuple[int, int]:
+    def late(limit: tuple[int, int]) -> tuple[int, int, int]:
         count, period = limit
-        return now - period, count
+        return now - period, now + period, count
 
     values = (
         *_key(claim),
-        *(claim.contact, claim.site, now - limits.per_author),
-        *(claim.site, EVERYTHING, now),
+        *(claim.contact, claim.site, now - limits.per_author, now + limits.per_author),
+        *(claim.site, EVERYTHING, now, now + limits.pause),
         *(_source(claim), *late(limits.per_form if claim.form else limits.per_domain)),
         *(claim.site, *late(limits.per_site)),
         *late(limits.in_all),
@@ -173,15 +176,21 @@ def _trip(tx: Transaction, scope: str, queue_id: str, now: int, limits: Limits) 
 # --- what recall asks --------------------------------------------------------------------------
 
 
-def silenced(db: Connection, now: int) -> Answer[frozenset[str]]:
-    rows = db.execute("SELECT scope FROM breakers WHERE until > ?", (now,))
+def silenced(db: Connection, now: int, pause: int) -> Answer[frozenset[str]]:
+    rows = db.execute(
+        "SELECT scope FROM breakers WHERE until > ? AND until <= ?", (now, now + pause)
+    )
     return lambda: frozenset([scope for (scope,) in rows])
 
 
-def last_by_site(db: Connection, contact: str, since: int) -> Answer[Mapping[str, datetime]]:
+def last_by_site(
+    db: Connection, contact: str, now: int, period: int
+) -> Answer[Mapping[str, datetime]]:
+    """By site, when this contact was acknowledged last in this period."""
     rows = db.execute(
-        "SELECT site, max(at) FROM acknowledgements WHERE contact = ? AND at > ? GROUP BY site",
-        (contact, since),
+        "SELECT site, max(at) FROM acknowledgements "
+        "WHERE contact = ? AND at > ? AND at <= ? GROUP BY site",
+        (contact, now - period, now + period),
     )
     return lambda: {site: moment(at) for site, at in rows}
 

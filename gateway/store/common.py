@@ -31,6 +31,7 @@ from gateway.store import (
     Settlement,
     State,
     StoreError,
+    ahead,
     claiming,
     commands,
     counts,
@@ -80,6 +81,7 @@ class Rules:
         terms = people.Terms(
             per_author=span(limits.per_author),
             dead_address=span(limits.dead_address),
+            pause=span(limits.pause),
             budgets={site: span(time) for site, time in (call_budget_periods or {}).items()},
             sites=dict(sites or {}),
         )
@@ -252,6 +254,10 @@ class CommonStore(ABC):
     async def give_back(self, jobs: Sequence[Job], now: datetime) -> None:
         """Return leases of jobs that were not begun, so that others need not wait for their end."""
         await self._surely(partial(settling.give_back_jobs, jobs, micros(now)))
+
+    async def hasten(self, now: datetime, fresh: timedelta, backlog: timedelta) -> int:
+        waits = ahead.Waits(span(fresh) + self._lease, span(backlog) + self._lease)
+        return await self._write(lambda tx: ahead.hasten(tx, micros(now), waits))
 
     async def next_due(self) -> datetime | None:
         return moment_or_none(await self._read(next_due))

@@ -36,6 +36,7 @@ class Terms:
 
     per_author: int
     dead_address: int
+    pause: int
     budgets: Mapping[str, int]
     """The period of the budget of calls, by site; a day where nothing is said."""
     sites: Mapping[str, str]
@@ -61,9 +62,9 @@ def recall(db: Connection, message: Message, now: datetime, terms: Terms) -> His
     answered = conversation_acknowledged(db, thread.conversation)
     proven = _contact(db, contact, 1, time) if there.proven else Contact
     unproven = _contact(db, contact, 0, time) if there.unproven else Contact
-    last = last_by_site(db, contact, time - terms.per_author) if there.acknowledged else dict
+    last = last_by_site(db, contact, time, terms.per_author) if there.acknowledged else dict
     open_ = open_calls(db, contact) if there.open_calls else dict
-    paused = silenced(db, time) if there.silenced else frozenset
+    paused = silenced(db, time, terms.pause) if there.silenced else frozenset
     return History(
         proven=proven(),
         unproven=unproven(),

@@ -17,6 +17,7 @@ from gateway.store import Settlement, Store, StoreError
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
 LEASE = timedelta(minutes=5)
 
 
@@ -763,6 +764,35 @@ async def test_retry(keeper: Any, store: Store, mail: SimpleNamespace) -> None:
     assert await store.retry(queue_id, "joe", mail.NOW) == 1
     assert len(await keeper.claim()) == 1
     assert await store.retry("*", "joe", mail.NOW) == 0
+
+
+async def test_a_clock_that_was_ahead_leaves_nothing_lying(
+    keeper: Any, store: Store, mail: SimpleNamespace
+) -> None:
+    ahead = mail.NOW + timedelta(days=365)
+    await keeper.keep(queue_id="TRIED", time=ahead)
+    await keeper.settle_all("delayed", ahead, retry_at=ahead + MINUTE)
+    await keeper.keep(mail.letter("FRESH"), mail.acknowledgement("FRESH"), queue_id="FRESH",
+                      time=ahead)  # fmt: skip
+    await keeper.keep(queue_id="USUAL")
+    assert await keeper.settle_all("delayed", mail.NOW, retry_at=mail.NOW + 4 * HOUR) == 1
+    assert await keeper.claim() == []
+    assert await store.hasten(mail.NOW, 15 * MINUTE, 5 * HOUR) == 3
+    assert await store.hasten(mail.NOW, 15 * MINUTE, 5 * HOUR) == 0
+    assert {job.letter_id for job in await keeper.claim()} == {"TRIED.1", "FRESH.1"}
+    assert await keeper.states("USUAL") == {"USUAL.1": "deferred"}
+    (late,) = await keeper.claim(mail.NOW + 21 * MINUTE, but_not=frozenset({"mailbox"}))
+    assert late.letter_id == "FRESH.2"
+    assert (await store.balance()).balanced
+
+
+async def test_a_lease_is_never_hastened(keeper: Any, store: Store, mail: SimpleNamespace) -> None:
+    ahead = mail.NOW + timedelta(days=365)
+    await keeper.keep(time=ahead)
+    (job,) = await keeper.claim(ahead)
+    assert await store.hasten(mail.NOW, 15 * MINUTE, 5 * HOUR) == 0
+    await store.settle(job, mail.settlement(job, "relayed"), mail.NOW)
+    assert await keeper.states("Q0001") == {"Q0001.1": "relayed"}
 
 
 async def test_entries(keeper: Any, store: Store, mail: SimpleNamespace) -> None:

@@ -330,6 +330,22 @@ async def test_the_breaker(open_store: Any, mail: SimpleNamespace, limit: str, s
     assert await send(12, after)
 
 
+async def test_a_clock_that_was_ahead_silences_nobody(
+    open_store: Any, mail: SimpleNamespace
+) -> None:
+    few = Rate(count=2, period=HOUR)
+    keeper = mail.Keeper(await open_store(limits=limits(per_author=DAY, per_site=few)))
+    ahead = mail.NOW + 365 * DAY
+    sent = [
+        await acknowledge(keeper, mail, f"A{n}", f"{n}@d.example", time=ahead) for n in range(3)
+    ]
+    assert sent == [True, True, False]
+    history = await keeper.store.recall(mail.message(author="0@d.example"), mail.NOW)
+    assert (history.silenced, history.acknowledged) == (frozenset(), {})
+    assert await acknowledge(keeper, mail, "B0", "0@d.example")
+    assert not await acknowledge(keeper, mail, "B1", "0@d.example", time=mail.NOW - MINUTE)
+
+
 async def test_it_is_not_taken_when_the_message_is_not_kept(
     open_store: Any, mail: SimpleNamespace
 ) -> None:
