@@ -62,11 +62,16 @@ class Spool:
             sync_folder(self._folder)
             self._synced.add(path.parent)
         unfinished = path.with_name(f"{queue_id}.{secrets.token_hex(4)}")
-        with open(unfinished, "wb", opener=_private) as file:
-            file.writelines(slices(content))
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        try:
+            with open(unfinished, "wb", opener=_private) as file:
+                file.writelines(slices(content))
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        except BaseException:
+            with suppress(OSError):  # a full disk needs the room
+                unfinished.unlink()
+            raise
         sync_folder(path.parent)
 
     def check(self, queue_id: str, size: int) -> None:

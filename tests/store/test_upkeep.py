@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import resource
+import signal
 import sqlite3
 import time
 from contextlib import closing
@@ -58,6 +60,22 @@ async def test_a_content_that_is_missing_is_told_and_stops_nobody(
         await store.original(large)
     assert (await store.balance()).balanced
     await store.close()
+
+
+async def test_a_full_disk_is_left_with_no_half_content(tmp_path: Path) -> None:
+    """A limit on the file size stands for the quota: both end a write half way."""
+    (tmp_path / "spool").mkdir()
+    spool = Spool(tmp_path / "spool", 0)
+    old = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, old[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            spool.write("FULL", LARGE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert spooled(tmp_path) == []
 
 
 async def test_files_of_messages_never_kept_go_after_an_hour(
