@@ -21,7 +21,7 @@ from gateway.edge.courier import Courier, Transports
 from gateway.edge.lane import Lane
 from gateway.edge.lanes import Lanes
 from gateway.edge.limiter import AlertLimiter
-from gateway.edge.transport import Progress, Result, Sent, Transport, everyone
+from gateway.edge.transport import Progress, Result, Sent, Transport, the_others
 from gateway.journal import Journal
 from gateway.plan import Letter
 from gateway.reply import OUR_TROUBLE, Reply
@@ -342,24 +342,27 @@ class Relay:
             tried = await self._courier.carry(lane, job, progress)
         except asyncio.CancelledError:
             result: Result = "unknown" if progress.said else "delayed"
-            await self._end(job, Tried(Sent(everyone(job, result, STOPPED))))
+            await self._end(job, Tried(Sent(the_others(job, progress, result, STOPPED))))
             raise
         except Exception as error:  # a letter that breaks us is held, and stops no other
             self._journal.trouble("relay", error, job.letter_id)
             broken: Result = "failed" if job.attempts + 1 >= FAULTS else "delayed"
             result = "unknown" if progress.said and job.kind == "acknowledgement" else broken
-            tried = Tried(Sent(everyone(job, result, OUR_TROUBLE)), only_hold=True)
-        if lane.endings >= ENDINGS:
-            await self._end(job, tried)  # a slow store slows deliveries down
-            return
+            sent = Sent(the_others(job, progress, result, OUR_TROUBLE))
+            tried = Tried(sent, only_hold=True)
         # The connection need not wait for the disk; and the more end at once, the fewer syncs.
         lane.endings += 1
-        self._begin_ending(self._end(job, tried), lane)
+        ending = self._begin_ending(self._end(job, tried), lane)
+        if lane.endings > ENDINGS:  # a slow store slows deliveries down
+            await asyncio.wait([ending])  # and what was seen is written down, whoever is cancelled
 
-    def _begin_ending(self, work: Coroutine[None, None, None], lane: Lane | None = None) -> None:
+    def _begin_ending(
+        self, work: Coroutine[None, None, None], lane: Lane | None = None
+    ) -> asyncio.Task[None]:
         ending = asyncio.create_task(work)
         self._endings.add(ending)
         ending.add_done_callback(partial(self._ended, lane))
+        return ending
 
     def _ended(self, lane: Lane | None, ending: asyncio.Task[None]) -> None:
         if lane is not None:

@@ -197,14 +197,13 @@ class Session:
         outcomes: dict[str, Outcome],
         progress: Progress,
     ) -> None:
-        cut_short = await self._content(job, small)
+        cut_short = await self._content(job, small, progress)
         if cut_short is not None:
             outcomes.update({recipient: _outcome(recipient, cut_short) for recipient in accepted})
             return
-        progress.said = True
-        await self._verdicts(accepted, outcomes)
+        await self._verdicts(accepted, outcomes, progress)
 
-    async def _content(self, job: Job, small: bytes | None) -> Answer | None:
+    async def _content(self, job: Job, small: bytes | None, progress: Progress) -> Answer | None:
         """All content with its final dot; gives the reply of a server that cut it short.
 
         Raises Trouble as long as the dot has not been said.
@@ -213,13 +212,15 @@ class Session:
             if self._wire.answered:
                 return await self._cut_short()
             self._wire.write(content.dot_stuffed_whole(small))
+            progress.said = True
             return None
         for piece in content.dot_stuffed(content.pieces(job)):
+            await asyncio.sleep(0)  # a fast reader must not keep the loop from others
             await self._wire.drained(self._dialogue.limit)
             if self._wire.answered:
                 return await self._cut_short()
             self._wire.write(piece)
-            await asyncio.sleep(0)  # a fast reader must not keep the loop from others
+        progress.said = True
         return None
 
     async def _cut_short(self) -> Answer:
@@ -230,7 +231,9 @@ class Session:
             raise Trouble(UNINTELLIGIBLE)
         return answer
 
-    async def _verdicts(self, accepted: list[str], outcomes: dict[str, Outcome]) -> None:
+    async def _verdicts(
+        self, accepted: list[str], outcomes: dict[str, Outcome], progress: Progress
+    ) -> None:
         """The reply after the final dot; in LMTP one for each recipient (RFC 2033, 4.2)."""
         answer: Answer | None = None
         lost = False
@@ -243,7 +246,7 @@ class Session:
                 outcomes[recipient] = Outcome(recipient, "unknown", LOST_AFTER_DOT)
                 self._wire.abort()
             else:
-                outcomes[recipient] = _outcome(recipient, answer)
+                outcomes[recipient] = progress.told[recipient] = _outcome(recipient, answer)
         if answer is not None and answer.code == 421:
             self._wire.abort()
         self._reset_first = answer is None or answer.code >= 300

@@ -30,11 +30,14 @@ class Sent:
 class Progress:
     """How far an attempt got, for whoever has to cut it short."""
 
-    __slots__ = ("said",)
+    __slots__ = ("said", "told")
 
     def __init__(self) -> None:
         self.said = False
         """The final dot was said: from here on the letter may have been taken."""
+        self.told: dict[str, Outcome] = {}
+        """What the next hop said after the final dot, by recipient: whatever happens to the others,
+        these are over."""
 
 
 class Transport(Protocol):
@@ -52,6 +55,14 @@ class Transport(Protocol):
     async def close(self) -> None:
         """Let go of connections and threads; work at hand should be over or cancelled before."""
         ...
+
+
+def the_others(job: Job, progress: Progress, result: Result, reply: Reply) -> tuple[Outcome, ...]:
+    """The same outcome for each recipient of whom none is known."""
+    return tuple(
+        progress.told.get(recipient) or Outcome(recipient, result, reply)
+        for recipient in job.recipients
+    )
 
 
 def everyone(job: Job, result: Result, reply: Reply) -> tuple[Outcome, ...]:

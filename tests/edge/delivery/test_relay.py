@@ -12,10 +12,12 @@ import pytest
 from support.deliveries import RETRY, START
 
 from gateway.delivery import Policy
+from gateway.edge import relay as relay_module
 from gateway.edge.breaker import BreakerPolicy
 from gateway.edge.transport import Progress, Sent, everyone
 from gateway.plan import Letter
 from gateway.reply import Reply
+from gateway.resolver import Answer, Zone
 from gateway.settings import NextHop
 from gateway.store import Job, Settlement, StoreError
 from gateway.store.sqlite import SqliteStore
@@ -910,6 +912,70 @@ async def test_draining_does_not_wait_for_a_hung_hop(bench, hops):
     assert entry.due == START + timedelta(minutes=1)
     # The final dot was said: it may have gone out.
     assert (await bench.entry(acknowledgement)).state == "unknown"
+
+
+async def test_draining_repeats_no_recipient_that_lmtp_has_answered_for(bench, hops):
+    """RFC 2033, 4.2: one has its reply, the next one's mailbox hangs."""
+    dots = asyncio.Event()
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hello\r\n")
+        for reply in (b"250 hello", b"250 ok", b"250 ok", b"250 ok", b"354 go on"):
+            await reader.readline()
+            writer.write(reply + b"\r\n")
+        await reader.readuntil(b"\r\n.\r\n")
+        writer.write(b"250 2.0.0 it is yours\r\n")
+        dots.set()
+
+    address = (await hops.raw(script)).replace("smtp:", "lmtp:")
+    bench.add_hop("mailbox", address)
+    letter = await bench.keep("mailbox", "a@shop.example", "b@shop.example")
+    async with bench.running(0.1):
+        await dots.wait()
+        await asyncio.sleep(0.1)  # for the reply to arrive
+    entry = await bench.entry(letter)
+    assert entry.recipients == {"a@shop.example": "relayed", "b@shop.example": "deferred"}
+
+
+async def test_a_fault_of_ours_at_one_domain_repeats_nothing_at_another(bench, hops):
+    hop = await hops.start()
+    port = int(hop.address.rpartition(":")[2])
+
+    class Broken(Zone):
+        async def query(self, name: str, kind: str) -> Answer:
+            if name == "b.example":
+                raise RuntimeError("a fault of ours")
+            return await super().query(name, kind)
+
+    bench.add_hop("outbound", f"mx:{port}", private=("127.0.0.0/8",), mta_sts=False)
+    letter = await bench.keep("outbound", "x@a.example", "y@b.example")
+    async with bench.running(resolver=Broken({"a.example": {"A": ["127.0.0.1"]}})):
+        await bench.until("delivery", 2)
+    assert (await bench.entry(letter)).recipients == {
+        "x@a.example": "relayed",
+        "y@b.example": "deferred",
+    }
+    assert len(hop.taken) == 1
+
+
+async def test_draining_forgets_no_outcome_while_the_store_stumbles(bench, hops, monkeypatch):
+    hop = await hops.start()
+    bench.add_hop("mailbox", hop.address)
+    letter = await bench.keep("mailbox")
+    stumbled = asyncio.Event()
+    settle = bench.store.settle
+
+    async def stumble(*arguments: Any) -> bool:
+        if not stumbled.is_set():
+            stumbled.set()
+            raise StoreError("not now")
+        return await settle(*arguments)
+
+    monkeypatch.setattr(bench.store, "settle", stumble)
+    monkeypatch.setattr(relay_module, "ENDINGS", 0)  # as when many are waiting for the disk
+    async with bench.running(0):
+        await stumbled.wait()
+    assert (await bench.entry(letter)).state == "relayed"
 
 
 async def test_draining_before_the_final_dot_loses_no_acknowledgement(bench, hops):
