@@ -36,7 +36,8 @@ class Maildir:
     """A Transport into one Maildir. All recipients of a letter share its one mailbox.
 
     `trouble` is told the exception when the folder cannot be written. `limit` is the time in
-    seconds after which a write counts as delayed; a thread that hangs on its disk stays behind.
+    seconds after which a write counts as delayed; a thread that hangs on its disk stays behind, and
+    what waits for one is given up with its attempt.
     """
 
     takes_utf8 = True
@@ -61,9 +62,8 @@ class Maildir:
         work = asyncio.get_running_loop().run_in_executor(self._threads, self._write, job)
         try:
             async with asyncio.timeout(self._limit):
-                await asyncio.shield(work)
+                await work  # given up, it is done all the same unless it was not begun
         except TimeoutError:
-            work.add_done_callback(_forget)
             return Sent(everyone(job, "delayed", TOO_SLOW), hop_failed=True)
         except OSError as error:
             self._trouble(error)
@@ -135,9 +135,3 @@ def _sync_folder(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _forget(work: asyncio.Future[None]) -> None:
-    """Take the exception of a write nobody waits for any more."""
-    if not work.cancelled():
-        work.exception()

@@ -156,6 +156,28 @@ async def test_a_disk_that_hangs_delays_the_letter(tmp_path):
     await maildir.close()
 
 
+async def test_on_a_disk_that_hangs_nothing_gathers(tmp_path):
+    """Attempts that were given up while they waited for a thread are not made up for later."""
+    started, go_on = threading.Event(), threading.Event()
+
+    class Slow(bytes):
+        def __getitem__(self, key: Any) -> Any:
+            started.set()
+            go_on.wait(10)
+            return super().__getitem__(key)
+
+    maildir = Maildir(tmp_path / "mail", "mx.gateway.example", limit=0.1, threads=1)
+    first = asyncio.create_task(maildir.send(job(Slow(LETTER)), Progress()))
+    await asyncio.to_thread(started.wait, 10)
+    second = await maildir.send(job(letter_id="q2.1"), Progress())
+    assert second.outcomes[0].result == (await first).outcomes[0].result == "delayed"
+    go_on.set()
+    third = await asyncio.wait_for(maildir.send(job(letter_id="q3.1"), Progress()), 10)
+    assert third.outcomes[0].result == "relayed"
+    assert [file.name.split(".")[1] for file in files(tmp_path)] == ["Qq1", "Qq3"]
+    await maildir.close()
+
+
 def test_a_kill_at_any_write_leaves_nothing_half_in_new(tmp_path):
     """The process is killed at each system call of a delivery in turn."""
     program = textwrap.dedent("""
