@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime
 
 from gateway.delivery import Policy as DeliveryPolicy
+from gateway.delivery import longest_wait
 from gateway.edge import clock
 from gateway.edge.admission import Admission
 from gateway.edge.budget import MemoryBudget
@@ -129,13 +130,14 @@ class Gateway:
         )
         self._intake = self._build_intake(self._parts)
         self._receivers = self._build_receivers()
+        # First the ports: who cannot have them must have nothing in hand when it ends.
+        for receiver in self._receivers:
+            self.addresses.append(await receiver.start(reuse_port=reuse_port))
         self._tasks.append(asyncio.create_task(self._beat(), name="heart beat"))
         self._tasks.append(asyncio.create_task(self.relay.run(), name="relay"))
         self._tasks.append(asyncio.create_task(self._clean(), name="clean-up"))
         self._tasks.append(asyncio.create_task(self._tell_alerts(), name="alerts"))
         self._tasks.append(asyncio.create_task(self._report(), name="reports"))
-        for receiver in self._receivers:
-            self.addresses.append(await receiver.start(reuse_port=reuse_port))
         self._journal.lifecycle("started", process=os.getpid())
 
     def _build_intake(self, parts: Parts) -> Intake:
@@ -208,14 +210,14 @@ class Gateway:
     async def reload(self, settings: Settings, configuration: str = "") -> None:
         """Judge new mail by new settings; listeners, store and limits stay until a restart."""
         parts = await build_parts(settings, self._resolver, self._secrets, self._journal)
+        for receiver in self._receivers:
+            receiver.reload_tls()  # may fail, and then nothing is changed
         self._settings, self._parts = settings, parts
         self._site_hops = site_hops(settings)
         follow(self.store, settings)
         self._node = describe(settings, configuration, self._node.started)
         self._intake = self._build_intake(parts)
         self.relay.policy = self._delivery(parts)
-        for receiver in self._receivers:
-            receiver.reload_tls()
         self._journal.lifecycle("reloaded")
 
     async def _beat(self) -> None:
@@ -230,6 +232,22 @@ class Gateway:
             if ended:
                 self._journal.alert("node died", leases=ended)
                 self.relay.wake()
+            await self._mind_the_clock()
+
+    async def _mind_the_clock(self) -> None:
+        """Mail kept while the clock was ahead must not lie until it is there again."""
+        settings = self._settings
+        try:
+            hastened = await self.store.hasten(
+                clock.now(), settings.acknowledgements.delay, longest_wait(settings.retry)
+            )
+        except Exception as error:  # the next look may go well
+            self._journal.trouble("store", error)
+            return
+        if hastened:
+            text = "the clock was set back, or retry.max made shorter: they are due now"
+            self._journal.alert("letters waited too long", letters=hastened, text=text)
+            self.relay.wake()
 
     async def _tell_alerts(self) -> None:
         """What the store found out and a person should know, each told once."""

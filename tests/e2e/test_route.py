@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
+import socket
+from datetime import timedelta
 
 import pytest
 from support.running import ANGRY, SHOP, header, settings_of, until
 
 from gateway import app
+from gateway.edge import clock
 from gateway.release import release
 from gateway.resolver import DnsError
 from gateway.store import StoreError
@@ -164,6 +167,60 @@ async def test_what_breaks_us_is_held_and_released_later(run, letter, monkeypatc
     assert "spf=pass" in header(delivered, "Authentication-Results")
     assert balance.balanced
     assert balance.delivered == 1
+
+
+async def test_mail_kept_while_the_clock_was_ahead_does_not_lie_until_then(
+    run, letter, monkeypatch
+):
+    real, ahead = clock.now, timedelta(days=365)
+    monkeypatch.setattr(clock, "now", lambda: real() + ahead)
+    async with run(more="workers: 1") as running:
+        monkeypatch.setattr(running.gateway.relay, "offer", lambda *_: frozenset())
+        monkeypatch.setattr(running.gateway.store, "claim", refused)
+        assert (await running.send(letter()))[0] == 250
+    monkeypatch.setattr(clock, "now", real)
+    monkeypatch.setattr(app, "BEAT", 0.05)
+    async with run(more="workers: 1") as running:
+        assert len(await running.delivered()) == 1
+        alerts = [facts for name, facts in running.events if name == "alert"]
+        assert "letters waited too long" in {facts["what"] for facts in alerts}
+
+
+async def test_who_cannot_have_its_port_takes_nothing_in_hand(run, letter, monkeypatch, tmp_path):
+    """What it has leased would be struck when it ends, and an acknowledgement lost."""
+    async with run(more="workers: 1") as running:
+        monkeypatch.setattr(running.gateway.relay, "offer", lambda *_: frozenset())
+        monkeypatch.setattr(running.gateway.store, "claim", refused)
+        assert (await running.send(letter()))[0] == 250
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        with pytest.raises(OSError, match="in use"):
+            async with run(port=taken.getsockname()[1]):
+                pass
+        await asyncio.sleep(0.3)  # long enough to deliver it
+    assert not (tmp_path / "mailbox").exists()
+
+
+async def test_a_reload_that_cannot_read_its_certificate_changes_nothing(
+    run, letter, monkeypatch, tmp_path
+):
+    """`check` read it, and a moment later it is being replaced."""
+
+    def unreadable() -> None:
+        raise FileNotFoundError("mx1.pem")
+
+    async with run() as running:
+        (tmp_path / "shop.yaml").write_text(SHOP.replace("name: rest", "name: other"))
+        (receiver,) = running.gateway._receivers
+        monkeypatch.setattr(receiver, "reload_tls", unreadable)
+        with pytest.raises(FileNotFoundError):
+            await running.gateway.reload(settings_of(running.config))
+        await running.send(letter())
+        (delivered,) = await running.delivered()
+    assert header(delivered, "X-Gateway-Rule") == "rest"
+
+
+async def refused(*_, **__):
+    raise StoreError("not now")
 
 
 async def test_a_store_that_fails_is_answered_451_without_its_words(run, letter, monkeypatch):
