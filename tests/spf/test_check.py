@@ -199,16 +199,23 @@ ZONES = st.fixed_dictionaries({name: host(name) for name in NAMES})
 
 
 class Oracle(pyspf.query):
-    """pyspf, but for one thing: it asks for the addresses of all MX hosts before it compares any.
+    """pyspf, but for two things about MX: it asks for the addresses of all hosts before it compares
+    any, and counts a void look-up for each that has none.
 
     So it counts as void (RFC 7208, 4.6.4) look-ups for hosts behind the one that matches, and may
     call a record permerror on account of them. 5.4 has the hosts looked up in order of preference
-    and compared; once one matches, the mechanism does, and what was not asked cannot be void.
+    and compared; once one matches, the mechanism does, and what was not asked cannot be void. And
+    4.6.4 limits terms with void answers, of which `mx` is one however many hosts there are.
     """
 
     def dns_mx(self, domainname):
-        hosts = sorted(self.dns(domainname, "MX"))
-        return (address for _, host in hosts for address in self.dns_a(host, self.A))
+        before = most = self.void_lookups
+        for _, host in sorted(self.dns(domainname, "MX")):
+            self.void_lookups = before
+            addresses = self.dns_a(host, self.A)
+            most = max(most, self.void_lookups)
+            self.void_lookups = most
+            yield from addresses
 
     def cidrmatch(self, ipaddrs, n):
         return any(pyspf.query.cidrmatch(self, [address], n) for address in ipaddrs)
@@ -224,6 +231,15 @@ async def test_hosts_behind_the_one_that_matches_are_not_asked_for():
     # One preference earlier and the void one is asked for: it is the third.
     other = shop(record, MX=["5 void.example", "10 mx.example"])
     assert (await check(other | {"mx.example": {"A": ["192.0.2.1"]}})).result == "permerror"
+
+
+async def test_hosts_reached_by_ipv4_only_are_one_void_look_up():
+    """The client comes by IPv6 from a service that the record names behind its own `a` and `mx`."""
+    hosts = [f"{number}0 mx{number}.example" for number in range(1, 5)]
+    zone = shop("v=spf1 a mx include:service.example -all", A=["192.0.2.9"], MX=hosts)
+    zone |= {host.split()[1]: {"A": ["192.0.2.8"]} for host in hosts}
+    zone |= {"service.example": {"TXT": ["v=spf1 ip6:2001:db8::/32 -all"]}}
+    assert (await check(zone, ip="2001:db8::1")).result == "pass"
 
 
 @settings(max_examples=400, deadline=None)

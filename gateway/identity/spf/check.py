@@ -174,18 +174,32 @@ class _Check:
 
     async def _host_matches(self, host: str, mechanism: Mechanism) -> bool:
         answer = await self._ask_counted(host, self._client.kind)
+        return self._is_among(answer, mechanism)
+
+    def _is_among(self, answer: Answer, mechanism: Mechanism) -> bool:
+        """Whether the client is within the mechanism's prefix of one of these addresses."""
         v4 = self._client.kind == "A"
         prefix = mechanism.prefix4 if v4 else mechanism.prefix6
         addresses = _packed(answer.records, self._client.kind)
         return any(within(self._client.packed, address, prefix) for address in addresses)
 
     async def _mx(self, target: str, mechanism: Mechanism) -> bool:
+        """Any host of a domain's MX; all that have no address count as one void look-up.
+
+        4.6.4 counts terms. Counted by hosts, a client of IPv6 would make a permerror of every
+        record with an `mx` whose three hosts are reached by IPv4 only.
+        """
         answer = await self._ask_counted(target, "MX")
         if len(answer.records) > MAX_HOSTS:
             raise _StopError("permerror", f"{shown(target)} has too many MX records")
+        void = False
         for record in sorted(answer.records, key=_preference):
             host = canonical_domain(record.partition(" ")[2])
-            if host and await self._host_matches(host, mechanism):
+            if not host:
+                continue
+            addresses = await (self._ask if void else self._ask_counted)(host, self._client.kind)
+            void = void or not addresses.records
+            if self._is_among(addresses, mechanism):
                 return True
         return False
 
