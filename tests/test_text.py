@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.message import Message
 from gateway.text import Link, Reading, phrases, plain_letters, read
+from gateway.text.render import render
 
 Read = Callable[..., Reading]
 
@@ -590,6 +591,14 @@ def test_the_plain_part_is_preferred(letter: Read) -> None:
 def test_a_plain_part_that_says_nothing_gives_way(letter: Read, stub: str) -> None:
     long = "The lamp is broken, and I have told you so three times by now."
     assert letter(stub, f"<p>{long}</p>").text == long
+
+
+def test_quotes_a_thousand_deep_do_not_multiply_the_text(letter: Read) -> None:
+    reading = letter(html="<p>Own</p>" + "<blockquote>" * 900 + "old<br>" * 3000)
+    assert reading.new_text == "Own"
+    assert reading.quoted.startswith("old\nold\n")
+    page = render("<blockquote>" * 900 + "old<br>" * 3000, 200)
+    assert sum(map(len, page.lines)) < 1_000_000
 
 
 def test_links_and_their_text(letter: Read) -> None:

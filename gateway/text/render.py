@@ -24,6 +24,8 @@ ATTRIBUTION = "\ue002"
 
 NODES_MAX = 20_000
 HREF_MAX = 2000
+QUOTES_MAX = 50
+"""Quote prefixes before a line: quotes a thousand deep would make megabytes of them."""
 
 _PRIVATE = re.compile("[" + HISTORY + SIGNATURE + ATTRIBUTION + "]|" + TAG_END)
 
@@ -351,13 +353,17 @@ class _Walk:
         text = "".join(self.line) if self.pre else " ".join("".join(self.line).split())
         self.line.clear()
         if text or keep_empty:
-            self.page.lines.append(self.mark + "> " * self.quotes + text)
+            self.page.lines.append(self.mark + self.prefix() + text)
 
     def blank(self) -> None:
         """An empty line between paragraphs, never two."""
         lines = self.page.lines
         if lines and lines[-1].strip("> "):
-            lines.append("> " * self.quotes)
+            lines.append(self.prefix())
+
+    def prefix(self) -> str:
+        """What stands before a line of a quote within quotes."""
+        return "> " * min(self.quotes, QUOTES_MAX)
 
 
 _MARK = re.compile("^[" + HISTORY + SIGNATURE + ATTRIBUTION + "]", re.MULTILINE)
