@@ -224,8 +224,6 @@ def test_remarks() -> None:
     text = part(octets(replace(CALL, reason="irate 0.97; taken for spam", updates="Q0.1")), "plain")
     assert "The letter was taken for spam." in text
     assert "open already" in text
-    text = part(octets(replace(CALL, reason="irate 0.97; calls may be refused")), "plain")
-    assert "Read it before you dial." in text
     assert "could not be looked up" in part(octets(history=History(missing="timeout")), "plain")
 
 

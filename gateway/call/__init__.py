@@ -17,14 +17,7 @@ from gateway.verdict import Action, Decision, Verdicts
 UNPROVEN_SHARE = 4
 """Letters whose sender is not proven may use at most this part of the budget: a quarter."""
 
-REFUSAL_SURE = 0.5
-"""From this probability on a refusal of calls beats everything. Below it the model itself holds it
-for less likely than not: an irate letter that gives a number is phoned about all the same. Of 20
-irate letters that refuse calls and were never learned from (hand r) three are read with less, and
-none of them gives a number."""
-
 Asked = Literal["yes", "no", "refused"]
-DOUBTFUL = "calls may be refused"
 
 
 def plan_call(
@@ -47,12 +40,7 @@ def plan_call(
     an agent wrote it, about a customer as likely as not, and nobody phones the agent.
     """
     asked, score = read_asked(verdicts)
-    doubtful = (
-        asked == "refused" and score < REFUSAL_SURE and decision.irate and facts.phone is not None
-    )
-    wanted, reason = _wanted(decision, "no" if doubtful else asked, site, route)
-    if wanted and doubtful:
-        reason = f"{reason}; {DOUBTFUL}"
+    wanted, reason = _wanted(decision, asked, site, route)
     if wanted and by_program:
         wanted, reason = False, "a program's report or answer"
     if wanted and by_us:

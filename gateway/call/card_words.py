@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.call import DOUBTFUL
 from gateway.plan import Call
 
 NO_NUMBER = "answer by mail and ask for one, and for the time that suits"
@@ -51,10 +50,6 @@ def remarks(call: Call) -> tuple[str, ...]:
     found = []
     if "taken for spam" in call.reason:
         found.append("The letter was taken for spam. Read it first: a customer may be behind it.")
-    if DOUBTFUL in call.reason:
-        found.append(
-            "The letter may forbid calls, or ask for another way. Read it before you dial."
-        )
     if call.updates:
         found.append("A call to this customer is open already: this letter belongs to it.")
     return tuple(found)

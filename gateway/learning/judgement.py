@@ -18,8 +18,8 @@ BARE = 3
 """So many times as much of a text without a subject and in one line: a comment, hardly a letter."""
 URGENT, CALL, REFUSED = 0.5, 0.4, 0.5
 """Where yes begins when the model does not say."""
-HINT, DOUBT = 0.02, 0.1
-"""Chances of a refusal from which its sentences are read: of a letter to be phoned, of another."""
+DOUBT = 0.05
+"""The chance of a refusal from which the sentences of a letter are read that asks for no call."""
 SAID = 0.9
 """The least chance of a refusal that a sentence says in so many words (see `refusals.py`)."""
 
@@ -91,7 +91,7 @@ def _wish(
 ) -> tuple[str, float]:
     """Who is irate is phoned, of the upset who has cause, of the others who asks for it. A refusal
     beats everything, whether the model hears it or a sentence says it. Sentences cost more than the
-    model, so they are read only where it hesitates."""
+    model: they are read where it hesitates, and always before anybody is phoned."""
     refused = scores.sigmoid("refused")
     if refused >= thresholds.get("refused", REFUSED):
         return "refused", refused
@@ -99,8 +99,7 @@ def _wish(
     wanted = tones["irate"] + tones["upset"] * scores.sigmoid("cause")
     wanted += calm * scores.sigmoid("wish")
     ring = wanted >= thresholds.get("call", CALL)
-    doubt = refused >= (HINT if ring else DOUBT)
-    if doubt and refusal(scores.input.tone, scores.input.reading.language):
+    if (ring or refused >= DOUBT) and refusal(scores.input.tone, scores.input.reading.language):
         return "refused", SAID
     if ring:
         return "yes", wanted

@@ -4,6 +4,9 @@ Whoever forbids calls says so in one sentence, and mostly by grammar: *not* or *
 for calling, *only* before a way of writing, *stop* with either. A model that counts words of a
 whole letter misses what was put unusually; this rule reads sentence by sentence, by the expressions
 of `refusals.txt`. Not to hear a refusal is worse than not to hear a wish: what it finds holds.
+
+A sentence is tried with few of the hundreds of expressions: with those of which it has all the
+words that no match could lack. RE2 finds these words of all expressions in one go.
 """
 
 from __future__ import annotations
@@ -14,28 +17,36 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+import re2
 
 from gateway.learning.features import clip
 
 LONGEST_SENTENCE = 400
 """Characters of a sentence that are read: longer ones are lists or noise."""
+LONGEST_CLAUSE = 60
+"""Characters of a clause that names a way of writing and nothing else."""
 _FEW, _SOME = r"(?:[\w']+ ){0,3}", r"(?:[\w']+ ){0,10}"
 _MACRO = re.compile(r"\{([A-Z]+)\}")
-_KINDS = ("insists", "forbids", "spares", "instead")
-_ABOUT = "about"
-_LINE = re.compile(r"(?:about|insists|forbids|spares|instead): |[A-Z]+ = ")
+_KINDS = ("insists", "forbids", "alone", "spares", "instead")
+_LINE = re.compile(r"(?:insists|forbids|alone|spares|instead): |[A-Z]+ = ")
 
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """The expressions of one language, each kind joined into one."""
+    """The expressions of one language."""
 
-    about: re.Pattern[str]
-    """Parts of words, one of which every sentence has that forbids a call."""
-    insists: re.Pattern[str]
-    forbids: re.Pattern[str]
+    finds: tuple[tuple[str, str], ...]
+    """Kind and expression of all that insist, forbid, or are a clause alone."""
+    filter: Any
+    """Tells which of `finds` may match a sentence (re2.Filter; it has no types)."""
     spares: re.Pattern[str]
     instead: re.Pattern[str]
+
+    def may_match(self, sentence: str) -> list[int]:
+        """Numbers of the expressions of which nothing is missing in a sentence, ascending."""
+        return sorted(self.filter.Match(sentence, True) or ())
 
 
 def refusal(text: str, language: str) -> str:
@@ -53,21 +64,49 @@ def refusal(text: str, language: str) -> str:
 
 
 def _found(said: list[str], known: Grammar) -> str:
-    for piece in said:
-        if not known.about.search(piece):
-            continue  # most sentences are not even made plain
-        sentence = bare(piece)
-        match = known.insists.search(sentence)
-        if match is None:
-            match = known.forbids.search(sentence)
-            if match is None or known.spares.search(sentence):
-                continue
-        return "" if any(known.instead.search(bare(other)) for other in said) else match[0]
+    plain = [one.strip()[:LONGEST_SENTENCE] for one in bare("\0".join(said)).split("\0")]
+    if not known.may_match("\n".join(plain)):
+        return ""
+    for piece, sentence in zip(said, plain, strict=True):
+        found = _forbidden(piece, sentence, known)
+        if found:
+            return "" if any(known.instead.search(other) for other in plain) else found
     return ""
 
 
-_END = re.compile(r"[.!?;:…]+(?=[\s\"'”»)]|\Z)|\n\s*\n|[()—–\[\]«»•]| - ")
-_MARKS = re.compile(r"(?:[^\w']|_)+")
+def _forbidden(piece: str, sentence: str, known: Grammar) -> str:
+    """What one sentence forbids, given with its marks and in its plain form."""
+    forbidden = ""
+    for number in known.may_match(sentence):
+        kind, expression = known.finds[number]
+        if kind == "alone":
+            match = _alone(piece, compiled_one(expression))
+        elif kind == "insists" or not forbidden:
+            match = compiled_one(expression).search(sentence)
+        else:
+            continue
+        if match and kind != "forbids":
+            return match[0]
+        forbidden = forbidden or (match[0] if match else "")
+    return "" if forbidden and known.spares.search(sentence) else forbidden
+
+
+def _alone(piece: str, expression: re.Pattern[str]) -> re.Match[str] | None:
+    """A way of writing that is named and nothing else, in the first or the last clause."""
+    clauses = _COMMA.split(_PLEASE.sub(r" \1", piece))
+    for clause in {0: clauses[0], len(clauses) - 1: clauses[-1]}.values():
+        match = expression.fullmatch(bare(clause)) if len(clause) <= LONGEST_CLAUSE else None
+        if match:
+            return match
+    return None
+
+
+_PLEASE = re.compile(
+    r"[,:]\s*(please|only|bitte|merci|svp|por favor|gracias|grazie|per favore|graag|aub)\b"
+)
+_COMMA = re.compile("[,:]")
+_END = re.compile(r"\0|[.!?;:…]+(?=[\s\"'”»)]|\Z)|\n\s*\n|[()—–\[\]«»•]| - ")
+_MARKS = re.compile(r"(?:[^\w'\0]|_)+")
 _QUOTES = str.maketrans(dict.fromkeys("’‘`´ʼ＇", "'"))
 
 
@@ -78,18 +117,19 @@ def pieces(text: str) -> list[str]:
     return [piece for piece in _END.split(plain) if len(piece) > 1]
 
 
-def bare(piece: str) -> str:
-    """A sentence in the plain form that the expressions are written for."""
-    return _MARKS.sub(" ", piece).strip()[:LONGEST_SENTENCE]
+def bare(said: str) -> str:
+    """Text without its marks, as the expressions are written for; NUL parts sentences and stays."""
+    return _MARKS.sub(" ", said).strip()
 
 
 def _plain(text: str) -> str:
     text = text.lower()
     if text.isascii():
         return text
-    letters = unicodedata.normalize("NFD", text.translate(_QUOTES))
-    marks = {ord(letter): None for letter in set(letters) if unicodedata.combining(letter)}
-    return letters.translate(marks)
+    return _ACCENTS.sub("", unicodedata.normalize("NFD", text.translate(_QUOTES)))
+
+
+_ACCENTS = re.compile("[\u0300-\u036f]+")
 
 
 def parse(text: str) -> dict[str, list[str]]:
@@ -109,21 +149,22 @@ def _stated(part: str) -> list[str]:
 
 
 def compiled(lines: list[str]) -> Grammar:
-    """Raises KeyError for a name that no line above has given, re.error for a bad expression."""
-    about: list[str] = []
+    """Raises KeyError for a name that no line above has given, re2.error for a bad expression."""
     macros: dict[str, str] = {}
     kinds: dict[str, list[str]] = {kind: [] for kind in _KINDS}
     for line in lines:
         kind, _, expression = line.partition(": ")
-        if kind == _ABOUT:
-            about += [word.replace("_", " ") for word in expression.split()]
-        elif kind in kinds:
+        if kind in kinds:
             kinds[kind].append(_expanded(expression, macros))
         else:
             name, _, words = line.partition(" = ")
             macros[name] = _expanded(words, macros)
-    joined = {kind: _joined(expressions) for kind, expressions in kinds.items()}
-    return Grammar(re.compile("|".join(about)), **joined)
+    finds = tuple((kind, one) for kind in _KINDS[:3] for one in kinds[kind])
+    candidates = re2.Filter()
+    for _, expression in finds:
+        candidates.Add(without_looking(expression))
+    candidates.Compile()
+    return Grammar(finds, candidates, _joined(kinds["spares"]), _joined(kinds["instead"]))
 
 
 def _expanded(expression: str, macros: Mapping[str, str]) -> str:
@@ -131,10 +172,31 @@ def _expanded(expression: str, macros: Mapping[str, str]) -> str:
     return _MACRO.sub(lambda match: macros[match[1]], filled)
 
 
+_LOOK = re.compile(r"\(\?<?[=!]")
+_BRACKET = re.compile(r"\\.|\[(?:\\.|[^\]])*\]|([()])")
+
+
+def without_looking(expression: str) -> str:
+    """An expression less what it says of the words around: it matches all that it did, and more."""
+    while look := _LOOK.search(expression):
+        depth = 0
+        for mark in _BRACKET.finditer(expression, look.start()):
+            depth += {"(": 1, ")": -1}.get(mark[1] or "", 0)
+            if not depth and mark[1]:
+                expression = expression[: look.start()] + expression[mark.end() :]
+                break
+        else:
+            raise ValueError(f"a bracket is not closed: {expression[:40]!r}")
+    return expression
+
+
 def _joined(expressions: list[str]) -> re.Pattern[str]:
-    if not expressions:
-        return _NEVER
-    return re.compile(rf"(?<![\w'])(?:{'|'.join(f'(?:{one})' for one in expressions)})")
+    return compiled_one("|".join(f"(?:{one})" for one in expressions)) if expressions else _NEVER
+
+
+@cache
+def compiled_one(expression: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w'])(?:{expression})")
 
 
 _NEVER = re.compile(r"(?!)")

@@ -11,7 +11,7 @@ import pytest
 from gateway.learning.input import message_of_text, read_input
 from gateway.learning.judgement import (
     BARE,
-    HINT,
+    DOUBT,
     LEAST,
     LONG,
     SAID,
@@ -67,15 +67,20 @@ def test_a_refusal_beats_every_wish(tone: str) -> None:
     assert found.asked_score == pytest.approx(0.731, abs=0.001)
 
 
-def test_a_sentence_that_forbids_beats_a_wish_where_the_model_hesitates() -> None:
-    hesitates, says_no = math.log(2 * HINT), math.log(HINT / 2)
+def test_a_sentence_that_forbids_beats_a_wish_however_sure_the_model_is() -> None:
     said = "The lamp is broken. You lied to me. Please do not ring me about this, ever."
-    found = judged("irate", {"refused": hesitates}, text=said)
-    assert (found.asked, found.asked_score) == ("refused", SAID)
-    assert judged("irate", {"refused": hesitates}, text="You lied to me. Ring me.").asked == "yes"
-    assert judged("irate", {"refused": says_no}, text=said).asked == "yes"
-    assert judged("neutral", {"refused": hesitates}, text=said).asked == "no"
-    assert judged("neutral", {"refused": 0.0}, text=said).asked == "refused"
+    for refused in (-SURE, 0.0):
+        found = judged("irate", {"refused": refused - 1}, text=said)
+        assert (found.asked, found.asked_score) == ("refused", SAID)
+    assert judged("neutral", {"wish": SURE}, text=said).asked == "refused"
+    assert judged("irate", {"refused": -1.0}, text="You lied to me. Ring me.").asked == "yes"
+
+
+def test_where_nobody_is_phoned_a_sentence_is_read_only_if_the_model_hesitates() -> None:
+    hesitates, says_no = math.log(2 * DOUBT), math.log(DOUBT / 2)
+    said = "The lamp is broken. Please do not ring me about this, ever."
+    assert judged("neutral", {"refused": says_no}, text=said).asked == "no"
+    assert judged("neutral", {"refused": hesitates}, text=said).asked == "refused"
 
 
 def test_a_line_or_two_is_read_by_the_heads_of_short_texts() -> None:

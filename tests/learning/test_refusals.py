@@ -117,6 +117,34 @@ nl Waag het niet om te bellen.
 nl Ik verzoek u mij niet telefonisch te benaderen.
 nl Reageer uitsluitend schriftelijk.
 nl Ik wil jullie niet meer aan de lijn.
+en Please, no phone calls, an answer here will do.
+en Do not ring this number.
+en Kindly have nobody telephone.
+en Nobody from your office is to ring me.
+en Email, please, and nothing else.
+en Letter or email.
+en Calls from you are blocked here.
+en The next person who rings gets my solicitor.
+en I have a stammer, the phone is out of the question.
+en Take my mobile off your lists.
+en I'm not hopping on a call with anybody.
+en I decline any further telephone contact.
+en No more phone.
+en Telephone please not.
+de Per Brief oder Mail.
+de Der Nächste, der anruft, bekommt Post vom Anwalt.
+de Ich kann hier nicht ans Telefon gehen.
+fr Par mail ou par courrier.
+fr Le prochain qui appelle aura affaire à mon avocat.
+fr Au travail je ne peux pas décrocher.
+es Por correo o por carta.
+es Al próximo que me llame lo denuncio.
+it Per posta o via mail.
+it Il prossimo che chiama lo denuncio.
+pt Por carta ou por email.
+pt O próximo que ligar vai ter notícias minhas.
+nl Per brief of per mail.
+nl De volgende die belt krijgt een klacht.
 """
 NEAR_MISSES = """
 en Nobody called me back.
@@ -194,6 +222,23 @@ nl Niet bellen voor tien uur, daarna graag.
 nl Bevestig de opzegging schriftelijk.
 nl Bel mij, ik kan niet goed schrijven.
 nl Jullie zouden bellen maar dat is niet gebeurd.
+en This is my third e-mail and nobody answers.
+en I've written three times and heard nothing by phone or by e-mail.
+en Please don't ring the doorbell, knock.
+en I told him not to ring me again.
+en He needn't ring again, it is settled.
+en Do not use the old number, it belongs to my brother now.
+en On your site it is written only in Romanian.
+en I don't want another call from a robot, I want a person.
+en There was a missed call and no voicemail.
+en Can I send the form by post or email?
+de Das ist meine dritte Mail ohne Antwort.
+de Mein Handy ist stumm bis drei, danach gern.
+fr C'est mon troisième mail sans réponse.
+es Es mi tercer correo sin respuesta.
+it È la mia terza mail senza risposta.
+pt É o meu terceiro email sem resposta.
+nl Dit is mijn derde mail zonder antwoord.
 """
 
 
@@ -246,14 +291,22 @@ def test_a_line_of_the_table_that_says_nothing_is_an_error() -> None:
         refusals.parse("[en]\nforbid: x\n")
 
 
-def test_every_sentence_that_forbids_is_looked_at() -> None:
-    """What `about` sorts out early must not hide what `forbids` would find."""
-    for language, sentence in lines(REFUSALS):
+def test_no_expression_that_matches_is_left_out() -> None:
+    """The words looked for first must not hide what an expression would find."""
+    for language, sentence in lines(REFUSALS) + lines(NEAR_MISSES):
         grammar = refusals.grammar(language)
         for piece in refusals.pieces(letter(sentence)):
             said = refusals.bare(piece)
-            if grammar.forbids.search(said) or grammar.insists.search(said):
-                assert grammar.about.search(piece), piece
+            tried = grammar.may_match(said)
+            for number, (kind, expression) in enumerate(grammar.finds):
+                if kind != "alone" and refusals.compiled_one(expression).search(said):
+                    assert number in tried, (said, expression)
+
+
+def test_looking_around_is_left_out_whole() -> None:
+    assert refusals.without_looking(r"(?<!\bi )a(?! (?:b|[)c])\b)d(?=e)") == "ad"
+    with pytest.raises(ValueError, match="not closed"):
+        refusals.without_looking("a(?!b")
 
 
 @pytest.mark.parametrize("language", sorted(refusals.tables()))
