@@ -15,7 +15,6 @@ from gateway.acknowledgement.decision import (
     AUTOMATIC,
     FORM,
     declared_form,
-    find_target,
 )
 from gateway.acknowledgement.message_ids import MessageIds
 from gateway.acknowledgement.names import plain_name
@@ -79,14 +78,18 @@ class Composer:
         """The letters to keep, and the plan as it was really carried out."""
         plan, drafts = self.word(message, plan)
         groups = plan.groups
-        letters = [self._stamper.letter(message, verdicts, group, history) for group in groups]
+        letters = [
+            self._stamper.letter(message, verdicts, group, seen_by(group, history))
+            for group in groups
+        ]
         letters += self._copies(letters, groups)
         for group in groups:
             if group.suffix in drafts:
                 letters.append(self._acknowledgement(message, group, drafts[group.suffix]))
         remember = tuple(self._memories(message, verdicts, groups, history))
         for memory in remember:
-            card_ = self._card(message, memory, history)
+            group = next(group for group in groups if group.site == memory.site)
+            card_ = self._card(message, memory, seen_by(group, history))
             if card_:
                 letters.append(card_)
         return letters, replace(plan, remember=remember)
@@ -211,7 +214,7 @@ class Composer:
         group = next((group for group in groups if group.call.wanted), groups[0])
         answering = next((group for group in groups if group.acknowledgement.send), None)
         form = declared_form(message, verdicts, self._sites[group.site])
-        contact = contact_of(message, form)
+        contact = contact_of(message, form=group.form)
         conversation = history.conversation or message.message_id or message.arrival.queue_id
         # An out-of-office or a bounce changes no count.
         automatic = AUTOMATIC & set(group.acknowledgement.reasons)
@@ -219,14 +222,14 @@ class Composer:
         return Memory(
             site=group.site,
             contact=contact,
-            proven=group.decision.aligned and form is None,
+            proven=group.decision.aligned and not group.form,
             message_id=message.message_id,
             conversation=conversation,
             counts=counts,
             tone=group.decision.tone,
             irate=group.decision.irate,
             phone=group.call.phone if counts else None,
-            call=self._call(message, verdicts, group, form) if group.call.wanted else None,
+            call=self._call(message, verdicts, group) if group.call.wanted else None,
             claim=self._claim(message, answering, conversation, form) if answering else None,
         )
 
@@ -244,17 +247,15 @@ class Composer:
             letter_id=acknowledgement_id(message.arrival.queue_id, group),
         )
 
-    def _call(
-        self, message: Message, verdicts: Verdicts, group: Group, form: FormSender | None
-    ) -> Call:
+    def _call(self, message: Message, verdicts: Verdicts, group: Group) -> Call:
         """Behind a form nobody is proven: whoever fills it in may name anybody."""
         call, tone = group.call, verdicts.get("tone")
         return Call(
             id=f"{message.arrival.queue_id}.{group.suffix}",
             site=group.site,
             queue_id=message.arrival.queue_id,
-            contact=contact_of(message, form),
-            name=find(message).name if form else customer_name(message),
+            contact=contact_of(message, form=group.form),
+            name=find(message).name_behind_form if group.form else customer_name(message),
             phone=call.phone,
             extension=call.extension,
             orders=call.orders,
@@ -263,9 +264,9 @@ class Composer:
             reason=call.reason,
             due=call.due,
             opened=message.arrival.time,
-            proven=group.decision.aligned and form is None,
+            proven=group.decision.aligned and not group.form,
             over_budget=call.over_budget,
-            updates="" if form else call.updates,
+            updates=call.updates,
         )
 
     def _card(self, message: Message, memory: Memory, history: History) -> Letter | None:
@@ -294,12 +295,18 @@ class Composer:
         )
 
 
-def contact_of(message: Message, form: FormSender | None = None) -> str:
+def seen_by(group: Group, history: History) -> History:
+    """What is known of whoever wrote: behind a form that is not its author."""
+    return history.behind_form() if group.form else history
+
+
+def contact_of(message: Message, *, form: bool = False) -> str:
     """Under whom a letter is remembered: its one author, else its reverse-path.
 
     A form writes for many: each of its customers is somebody else, with a call of her own.
     """
-    author = (form and find_target(message, form)) or message.author
+    customer = message.reply_to[0] if form and len(message.reply_to) == 1 else None
+    author = customer or message.author
     return author.contact if author else message.arrival.envelope.reverse_path.lower()
 
 

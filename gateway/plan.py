@@ -32,6 +32,19 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyTo:
+    """What the store knows of the one address in Reply-To, where that is not the author's.
+
+    Nothing proves that it is hers: its letters are the unproven ones.
+    """
+
+    contact: Contact = Contact()
+    acknowledged: Mapping[str, datetime] = field(default_factory=dict)
+    open_calls: Mapping[str, str] = field(default_factory=dict)
+    dead_address: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """What the store knows about the author and the conversation of one message."""
 
@@ -52,6 +65,7 @@ class History:
     calls_carded: Mapping[str, int] = field(default_factory=dict)
     """Cards sent within the budget's period, by site; unproven ones under `SITE/unproven`."""
     dead_address: bool = False
+    reply_to: ReplyTo = ReplyTo()
     silenced: frozenset[str] = frozenset()
     """Sites, or `*`, whose acknowledgements are paused by the breaker."""
     missing: str = ""
@@ -59,6 +73,18 @@ class History:
 
     def contact(self, *, proven: bool) -> Contact:
         return self.proven if proven else self.unproven
+
+    def behind_form(self) -> History:
+        """The same for a letter that a form wrote: of whoever filled it in, and nothing proven."""
+        found = self.reply_to
+        return replace(
+            self,
+            proven=replace(found.contact, known=False, phones=frozenset()),
+            unproven=found.contact,
+            acknowledged=found.acknowledged,
+            open_calls=found.open_calls,
+            dead_address=found.dead_address,
+        )
 
     def counts(self, decision: Decision) -> bool:
         """Whether the letter at hand is a contact: spam and copies are none."""
@@ -162,6 +188,8 @@ class Group:
     acknowledgement: Acknowledgement
     hold: str = ""
     """Why the letter waits for a person, empty when it may go."""
+    form: bool = False
+    """A form wrote it for somebody else, of whom nothing is proven."""
 
 
 @dataclass(frozen=True, slots=True)

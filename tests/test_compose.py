@@ -23,7 +23,7 @@ from support.planning import (
     verdicts,
 )
 
-from gateway.plan import Contact, History
+from gateway.plan import Contact, History, ReplyTo
 from gateway.verdict import Verdict
 
 SUPPORT, BILLING, INFO = "support@shop.example", "billing@shop.example", "info@hosting.example"
@@ -253,6 +253,46 @@ def test_each_customer_behind_a_form_has_a_call_of_her_own(history, dmarc):
         assert answered is bool(reply_to)
         assert not answered or memory.claim.form == "form@shop.example"
         assert "SENDER NOT PROVEN" in mail(letters["QID1.1.card"].own).get_body().get_content()
+
+
+FILLED_IN = b"Reply-To: Kim Lee <Kim@one.example>\r\n" + LETTER.replace(
+    b"Jo Field <jo@author.example>", b"Shop Form <form@shop.example>"
+)
+
+
+@pytest.mark.parametrize("built", [PLAIN, FORM])
+@pytest.mark.parametrize("dmarc", [PROVEN, UNPROVEN])
+def test_a_form_is_nobodys_name_and_proves_nobody_whether_it_is_declared_or_not(built, dmarc):
+    """The site signs what its form writes; who filled it in may have named anybody."""
+    known = History(proven=Contact(known=True, phones=frozenset({"+12025550143"})))
+    letters, plan = composed(built, history=known, content=FILLED_IN, tone=IRATE, dmarc=dmarc)
+    (memory,) = plan.remember
+    assert (memory.contact, memory.proven) == ("kim@one.example", False)
+    assert (memory.call.contact, memory.call.name) == ("kim@one.example", "Kim Lee")
+    assert not memory.call.proven
+    written = mail(letters["QID1.1.card"].own).get_body().get_content()
+    assert "SENDER NOT PROVEN, NUMBER NEW" in written
+
+
+def test_a_form_signed_by_the_site_does_not_pass_the_quarantine_as_an_old_friend():
+    known = History(proven=Contact(known=True))
+    _, plan = composed(history=known, content=FILLED_IN, dmarc=PROVEN, spam=SPAM)
+    assert plan.groups[0].hold
+
+
+def test_who_fills_in_a_form_again_is_known_again():
+    """One card a call, her own count of letters, and the budget of those who are not proven."""
+    before = ReplyTo(Contact(letters_7_days=2), open_calls={"shop/unproven": "Q0.1"})
+    letters, plan = composed(
+        FORM, history=History(reply_to=before), content=FILLED_IN, tone=IRATE, dmarc=PROVEN
+    )
+    assert "QID1.1.card" not in letters
+    assert plan.remember[0].call.updates == "Q0.1"
+    assert b"X-Gateway-Contact: 3 in 7 days" in letters["QID1.1"].prefix
+    used_up = History(calls_carded={"shop/unproven": 5, "shop": 5})
+    letters, plan = composed(FORM, history=used_up, content=FILLED_IN, tone=IRATE, dmarc=PROVEN)
+    assert "QID1.1.card" not in letters
+    assert plan.remember[0].call.over_budget
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,8 @@ def decide(
     the promise are filled in by whoever chooses the words.
     """
     form = declared_form(message, verdicts, site)
+    if form:
+        history = history.behind_form()
     case = Case(
         message=message,
         verdicts=verdicts,
@@ -173,6 +175,17 @@ def declared_form(message: Message, verdicts: Verdicts, site: Site) -> FormSende
         ):
             return form
     return None
+
+
+def writes_for_others(message: Message, verdicts: Verdicts, site: Site, own: OwnIdentity) -> bool:
+    """A form of the site: a declared one, or one that nobody declared, which shows by an author at
+    our own domain who has the answer sent elsewhere."""
+    author, reply_to = message.author, message.reply_to
+    if author is None:
+        return False
+    elsewhere = len(reply_to) == 1 and not own.has(reply_to[0].address)
+    ours = own.has(author.address) and elsewhere and not is_by_our_people(message, own)
+    return ours or declared_form(message, verdicts, site) is not None
 
 
 def _from_network(client: str, networks: tuple[str, ...]) -> bool:
@@ -446,7 +459,11 @@ def _rate(case: Case) -> bool:
 
 
 def _dead_address(case: Case) -> bool:
-    return case.history.dead_address
+    """Of whoever would get it: an assistant lives on when her principal's mailbox is gone."""
+    history, author = case.history, case.message.author
+    if case.form or case.target is None or author is None or case.target.contact == author.contact:
+        return history.dead_address
+    return history.reply_to.dead_address
 
 
 def _not_addressed(case: Case) -> bool:

@@ -31,14 +31,17 @@ def plan_call(
     route: Route,
     now: datetime,
     hours: WorkingHours,
+    form: bool = False,
     by_program: bool = False,
     by_us: bool = False,
 ) -> CallPlan:
     """The call for one letter at one site. Facts can be asked for whatever `wanted` says.
 
+    `form`: one wrote it for somebody, of whom nothing is proven.
     `by_program`: it is a report, or answers by itself; what it quotes may well be irate. `by_us`:
     an agent wrote it, about a customer as likely as not, and nobody phones the agent.
     """
+    proven = decision.aligned and not form
     asked, score = read_asked(verdicts)
     wanted, reason = _wanted(decision, asked, site, route)
     if wanted and by_program:
@@ -52,8 +55,8 @@ def plan_call(
         facts=facts,
         reason=reason,
         due=hours.add_open(now, site.calls.within) if wanted else None,
-        over_budget=wanted and is_over_budget(history, site, proven=decision.aligned),
-        updates=_open_call(history, site, proven=decision.aligned) if wanted else "",
+        over_budget=wanted and is_over_budget(history, site, proven=proven),
+        updates=_open_call(history, site, proven=proven) if wanted else "",
     )
 
 

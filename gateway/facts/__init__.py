@@ -70,7 +70,14 @@ class Facts:
     @cached_property
     def name(self) -> str:
         """For address; plain letters only, empty if there is no plain name."""
-        return _name(self._message, self._reading)
+        authors = self._message.authors
+        return _name(authors[0].name if authors else "", self._reading)
+
+    @cached_property
+    def name_behind_form(self) -> str:
+        """The same where a form wrote: its own name is nobody's."""
+        reply_to = self._message.reply_to
+        return _name(reply_to[0].name if len(reply_to) == 1 else "", self._reading)
 
     @cached_property
     def best_time(self) -> str:
@@ -141,10 +148,9 @@ _FORM_NAME = re.compile(
 )
 
 
-def _name(message: Message, reading: Reading) -> str:
-    """The name in a form, else in the From field, else in the first lines of the signature."""
+def _name(sender: str, reading: Reading) -> str:
+    """The name in a form, else the sender's, else in the first lines of the signature."""
     form = _FORM_NAME.search(reading.new_text[:2000])
-    sender = message.authors[0].name if message.authors else ""
     signed = (
         line.strip(" ,.-–—")
         for line in reading.signature.split("\n")[:4]

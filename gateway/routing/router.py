@@ -10,6 +10,7 @@ from gateway.acknowledgement.decision import (
     OwnIdentity,
     is_by_our_people,
     is_programs_answer,
+    writes_for_others,
 )
 from gateway.acknowledgement.decision import decide as decide_acknowledgement
 from gateway.acknowledgement.promise import promise
@@ -45,6 +46,9 @@ class Reading:
     hours: WorkingHours
     decision: Decision
     facts: Facts
+    history: History
+    """Of whoever wrote: behind a form that is not its author."""
+    form: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,9 @@ class Router:
 
     def read(self, case: Case, site: Site) -> Reading:
         """What one site makes of the verdicts and the text."""
-        known = case.history.answers_us or (is_aligned(case.verdicts) and case.history.proven.known)
+        form = writes_for_others(case.message, case.verdicts, site, self._own)
+        history = case.history.behind_form() if form else case.history
+        known = history.answers_us or (is_aligned(case.verdicts) and history.proven.known)
         decision = decide(
             case.verdicts,
             self._policies[site.site],
@@ -134,15 +140,16 @@ class Router:
             case.message, region=site.region, order_patterns=site.orders,
             own_numbers=(site.phone, site.calls.phone),
         )  # fmt: skip
-        return Reading(site, self._hours[site.site], decision, facts)
+        return Reading(site, self._hours[site.site], decision, facts, history, form)
 
     def read_for_nobody(self, case: Case) -> tuple[Decision, CallPlan]:
         """What is found in a letter that no recipient here gets, as the first site reads it."""
         site = self._settings.sites[0]
         reading = self.read(case, site)
         call = plan_call(
-            case.message, reading.decision, case.verdicts, case.history, reading.facts,
+            case.message, reading.decision, case.verdicts, reading.history, reading.facts,
             site=site, route=Route(call="never"), now=case.now, hours=reading.hours,
+            form=reading.form,
         )  # fmt: skip
         return reading.decision, replace(call, reason="no such recipient here")
 
@@ -153,7 +160,7 @@ class Router:
         reading: Reading,
         case: Case,
     ) -> Match:
-        contact = case.history.contact(proven=reading.decision.aligned)
+        contact = reading.history.contact(proven=reading.decision.aligned)
         circumstances = Circumstances(
             message=case.message,
             recipient=mailbox.address,
@@ -215,8 +222,9 @@ class Router:
             case.message, case.history, self._own, acknowledgement.reasons
         )
         call = plan_call(
-            case.message, decision, case.verdicts, case.history, reading.facts,
-            site=site, route=route, now=case.now, hours=reading.hours, by_program=by_program,
+            case.message, decision, case.verdicts, reading.history, reading.facts,
+            site=site, route=route, now=case.now, hours=reading.hours,
+            form=reading.form, by_program=by_program,
             by_us=is_by_our_people(case.message, self._own),
         )  # fmt: skip
         if first.mailbox.is_role:
@@ -240,6 +248,7 @@ class Router:
             call=call,
             acknowledgement=acknowledgement,
             hold="" if case.released else _hold(route.hold, stopped, decision, first.rule.name),
+            form=reading.form,
         )
 
     def _deliver_to(

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from gateway.domains import canonical_domain
 from gateway.message import Message
-from gateway.plan import Contact, History
+from gateway.plan import Contact, History, ReplyTo
 from gateway.store.acknowledgements import conversation_acknowledged, last_by_site, silenced
 from gateway.store.calls import carded, open_calls
 from gateway.store.sql import (
@@ -46,7 +47,7 @@ class Terms:
         """The sites these recipients belong to; None, which is all, when no domains are known."""
         if not self.sites:
             return None
-        found = (self.sites.get(to.rpartition("@")[2].lower()) for to in recipients)
+        found = (self.sites.get(canonical_domain(to.rpartition("@")[2])) for to in recipients)
         return frozenset(site for site in found if site is not None)
 
 
@@ -65,6 +66,7 @@ def recall(db: Connection, message: Message, now: datetime, terms: Terms) -> His
     last = last_by_site(db, contact, time, terms.per_author) if there.acknowledged else dict
     open_ = open_calls(db, contact) if there.open_calls else dict
     paused = silenced(db, time, terms.pause) if there.silenced else frozenset
+    reply_to = _reply_to(db, message, contact, time, terms)
     return History(
         proven=proven(),
         unproven=unproven(),
@@ -76,8 +78,21 @@ def recall(db: Connection, message: Message, now: datetime, terms: Terms) -> His
         open_calls=open_(),
         calls_carded=cards(),
         dead_address=bool(there.dead),
+        reply_to=reply_to,
         silenced=paused(),
     )
+
+
+def _reply_to(db: Connection, message: Message, contact: str, time: int, terms: Terms) -> ReplyTo:
+    """Whom a form wrote for, or whom an assistant has answered: most letters name nobody."""
+    one = safe(message.reply_to[0].contact) if len(message.reply_to) == 1 else ""
+    if not one or one == contact:
+        return ReplyTo()
+    there = _look(db, one, time, terms)
+    letters = _contact(db, one, 0, time) if there.unproven else Contact
+    last = last_by_site(db, one, time, terms.per_author) if there.acknowledged else dict
+    calls = open_calls(db, one) if there.open_calls else dict
+    return ReplyTo(letters(), last(), calls(), bool(there.dead))
 
 
 # --- contacts ----------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from gateway.acknowledgement.decision import (
 )
 from gateway.message import Arrival, Envelope, Message, Session
 from gateway.parse import parse
-from gateway.plan import Acknowledgement, History
+from gateway.plan import Acknowledgement, History, ReplyTo
 from gateway.settings import FormSender, Route, Site
 from gateway.verdict import Action, AuthResult, Decision, Verdict, Verdicts
 
@@ -209,6 +209,30 @@ AROUND: list[tuple[str, dict[str, object], str]] = [
     ("breaker of all", {"history": History(silenced=frozenset({"*"}))}, "rate"),
     ("breaker elsewhere", {"history": History(silenced=frozenset({"hosting"}))}, "ok"),
     ("dead address", {"history": History(dead_address=True)}, "dead_address"),
+    (
+        "dead address in Reply-To",
+        {
+            "message": letter("Reply-To: boss@cust.example"),
+            "history": History(reply_to=ReplyTo(dead_address=True)),
+        },
+        "dead_address",
+    ),
+    (
+        "dead address of whom nobody answers",
+        {
+            "message": letter("Reply-To: boss@cust.example"),
+            "history": History(dead_address=True),
+        },
+        "ok",
+    ),
+    (
+        "dead address elsewhere, which is not answered",
+        {
+            "message": letter("Reply-To: boss@elsewhere.example"),
+            "history": History(reply_to=ReplyTo(dead_address=True)),
+        },
+        "ok",
+    ),
     ("bcc", {"message": letter("To: other@vendor.example")}, "not_addressed"),
     ("no To", {"message": letter("To: undisclosed-recipients:;")}, "not_addressed"),
     (

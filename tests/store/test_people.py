@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.plan import History, Said
+from gateway.message import Address
+from gateway.plan import History, ReplyTo, Said
 from gateway.settings import Acknowledgements, Rate
 from gateway.store import Store
 
@@ -367,6 +368,26 @@ async def test_a_dead_address(keeper: Any, store: Store, mail: SimpleNamespace) 
     assert not (await store.recall(mail.message(), mail.NOW + 61 * DAY)).dead_address
 
 
+async def test_who_stands_in_reply_to(keeper: Any, store: Store, mail: SimpleNamespace) -> None:
+    """A form's customer is known by it, and her dead mailbox is not written to again."""
+    assert await acknowledge(keeper, mail, "Q1")
+    await keeper.settle_all()
+    (job,) = await keeper.claim()
+    await store.settle(job, mail.settlement(job, "failed", on_failure="drop"), mail.NOW)
+    call = mail.call("Q2", proven=False)
+    await remember(keeper, mail, "Q2", proven=False, call=call)
+    named = (Address("", mail.CUSTOMER.upper()),)
+    for author, found in (("form@shop.example", True), (mail.CUSTOMER, False)):
+        asked = mail.message(author=author, reply_to=named)
+        history = (await store.recall(asked, mail.NOW + DAY)).reply_to
+        assert history.dead_address is found
+        assert bool(history.open_calls) is found
+        assert history.contact.letters_7_days == found
+    two = (*named, Address("", "b@b.example"))
+    asked = mail.message(author="form@shop.example", reply_to=two)
+    assert (await store.recall(asked, mail.NOW)).reply_to == ReplyTo()
+
+
 async def test_an_address_that_is_full_is_not_dead(
     keeper: Any, store: Store, mail: SimpleNamespace
 ) -> None:
@@ -458,7 +479,11 @@ async def test_the_budget_of_cards(open_store: Any, mail: SimpleNamespace) -> No
     keeper = mail.Keeper(
         await open_store(
             call_budget_periods={"hosting": HOUR},
-            sites={"shop.example": "shop", "hosting.example": "hosting"},
+            sites={
+                "shop.example": "shop",
+                "xn--bcher-kva.example": "shop",
+                "hosting.example": "hosting",
+            },
         )
     )
     for number, (site, proven, over) in enumerate(
@@ -479,6 +504,7 @@ async def test_the_budget_of_cards(open_store: Any, mail: SimpleNamespace) -> No
 
     assert await carded("a@shop.example") == {"shop": 2, "shop/unproven": 1}
     assert await carded("a@hosting.example") == {"hosting": 1}
+    assert await carded("a@Bücher.example") == {"shop": 2, "shop/unproven": 1}
     assert await carded("a@hosting.example", HOUR) == {}
     assert await carded("a@shop.example", 23 * HOUR) == {"shop": 2, "shop/unproven": 1}
     assert await carded("a@shop.example", 24 * HOUR) == {}
