@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import islice
 
 from gateway.acknowledgement import signs, subjects
 from gateway.domains import canonical_domain
@@ -329,6 +330,19 @@ def _auto_reply(case: Case) -> bool:
     return signs.CALENDAR_TYPE in message.content_types and (
         message.content_types[0] == signs.CALENDAR_TYPE
         or bool(subjects.CALENDAR_SUBJECT.match(subject))
+        or _is_calendars_answer(message)
+    )
+
+
+def _is_calendars_answer(message: Message) -> bool:
+    """Accepted, declined, another time proposed, whatever the subject calls it in any language."""
+    content = message.arrival.content
+    parts = islice(signs.CALENDAR_PART.finditer(content), signs.CALENDAR_PARTS_MAX)
+    return any(
+        signs.CALENDAR_ANSWER.match(
+            content[part.end() : part.end() + signs.CALENDAR_PARAMETERS_MAX]
+        )
+        for part in parts
     )
 
 

@@ -67,6 +67,14 @@ REPORT_TYPES = _words(
     """
 )
 CALENDAR_TYPE = "text/calendar"
+CALENDAR_PART = re.compile(rb"text/calendar[ \t]*;", re.IGNORECASE)
+CALENDAR_ANSWER = re.compile(
+    rb"(?:[^\n]|\n[ \t])*?\bmethod[ \t]*=[ \t]*\"?(?:reply|counter|declinecounter|refresh)\b",
+    re.IGNORECASE,
+)
+"""What a calendar says to an invitation (RFC 5546, 1.4), in the parameters of its part."""
+CALENDAR_PARAMETERS_MAX = 300
+CALENDAR_PARTS_MAX = 5
 
 # --- text ----------------------------------------------------------------------------------------
 

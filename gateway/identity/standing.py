@@ -13,18 +13,28 @@ STRICT = frozenset({"quarantine", "reject"})
 
 
 async def mute_domains(sites: Sequence[Site], resolver: Resolver) -> frozenset[str]:
-    """The domains of sites without a key whose published policy refuses unsigned mail.
+    """The domains of sites without a key for them whose published policy refuses unsigned mail.
 
+    A key of the site's that signs for another organisation is none: what it signs is not aligned.
     A domain that cannot be asked about is not mute: a receiver then decides for itself.
     """
     walk = TreeWalk(resolver)
-    domains = [domain for site in sites if site.signing is None for domain in site.domains]
-    found = await asyncio.gather(*(_policy(walk, domain) for domain in domains))
-    return frozenset(
-        domain for domain, policy in zip(domains, found, strict=True) if policy in STRICT
-    )
+    asked = [
+        (domain, site.signing.domain if site.signing else "")
+        for site in sites
+        for domain in site.domains
+        if site.signing is None or site.signing.domain != domain
+    ]
+    found = await asyncio.gather(*(_is_mute(walk, domain, signer) for domain, signer in asked))
+    return frozenset(domain for (domain, _), mute in zip(asked, found, strict=True) if mute)
 
 
-async def _policy(walk: TreeWalk, domain: str) -> str | None:
-    record = (await walk.walk(domain)).policy_record
-    return record.policy_for(domain, exists=True) if record else None
+async def _is_mute(walk: TreeWalk, domain: str, signer: str) -> bool:
+    """`signer`: the d= of what we would send, another than the domain itself; empty without one."""
+    walked = await walk.walk(domain)
+    record = walked.policy_record
+    if record is None or record.policy_for(domain, exists=True) not in STRICT:
+        return False
+    if not signer or record.strict_dkim:
+        return True
+    return (await walk.walk(signer)).organisation != walked.organisation

@@ -436,3 +436,28 @@ def test_rate_of_silence(capsys: pytest.CaptureFixture[str]) -> None:
     assert silent >= 0.995
     assert silent_with_path >= 0.97
     assert all(answered)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ("method=REPLY; charset=utf-8", "auto_reply"),
+        ('charset=utf-8;\n\tmethod="Counter"', "auto_reply"),
+        ("method=REQUEST; charset=utf-8", "ok"),  # a customer who invites us is answered
+        ("charset=utf-8\nX-Other: method=REPLY", "ok"),
+    ],
+)
+def test_a_calendars_answer_is_told_by_its_part_whatever_the_subject(parameters, reason):
+    body = (
+        f"--b\nContent-Type: text/plain\n\nHello\n--b\nContent-Type: text/calendar; {parameters}\n\n"
+        "BEGIN:VCALENDAR\nEND:VCALENDAR\n--b--\n"
+    )
+    found = judge(
+        letter(
+            "MIME-Version: 1.0",
+            "Content-Type: multipart/alternative; boundary=b",
+            "Subject: Nouvelle heure proposée : visite",
+            body=body,
+        )
+    )
+    assert found.reason == reason
