@@ -432,8 +432,8 @@ async def test_what_the_dns_lacks(tmp_path: Path) -> None:
         "gateway.yaml:1: hostname: mx1.example.net has no address",
         "gateway.yaml:9: next_hops.out.address: this host has no address in the DNS",
         "shop.yaml:2: warning: domains[0]: has no SPF record",
-        "shop.yaml:2: warning: domains[0]: its DMARC policy is strict and no key signs for it, "
-        "so nothing will be acknowledged",
+        "shop.yaml:2: warning: domains[0]: its DMARC policy is strict and no key signs for it: "
+        "nothing is acknowledged",
         "shop.yaml:2: warning: domains[0]: no MX record names our hostname, "
         "so the Internet's mail does not come here",
     ]

@@ -168,5 +168,5 @@ async def _unsigned(
     mute = await mute_domains(settings.sites, resolver)
     for steps, domain in domains(settings).items():
         if domain in mute:
-            what = "its DMARC policy is strict and no key signs for it, so nothing will be acknowledged"
+            what = "its DMARC policy is strict and no key signs for it: nothing is acknowledged"
             yield sources.problem(steps, what, "make one: gateway dkim-key", warning=True)

@@ -449,7 +449,8 @@ def test_rate_of_silence(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_a_calendars_answer_is_told_by_its_part_whatever_the_subject(parameters, reason):
     body = (
-        f"--b\nContent-Type: text/plain\n\nHello\n--b\nContent-Type: text/calendar; {parameters}\n\n"
+        f"--b\nContent-Type: text/plain\n\nHello\n--b\n"
+        f"Content-Type: text/calendar; {parameters}\n\n"
         "BEGIN:VCALENDAR\nEND:VCALENDAR\n--b--\n"
     )
     found = judge(
