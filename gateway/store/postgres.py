@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -49,6 +50,8 @@ PATIENCE = 30.0
 it does after all is a letter delivered twice at worst."""
 SHARDS = 4096
 """So many that two sessions hardly ever add up in the same one."""
+RETURNED = 1000
+"""Leases and letters that one claim gives back at most; a statement takes 65,535 values."""
 STRAY_AGE = timedelta(hours=1)
 """After so long a large content that no row knows is removed."""
 
@@ -70,8 +73,11 @@ class PostgresStore(CommonStore):
         self._patience = patience
         self._watch = nodes.Watch(self._owner)
         self._doubtful: list[str] = []
-        """Leases that may have been taken although we were told nothing of it."""
-        self._unreturned: list[tuple[str, str]] = []
+        """Leases of letters being kept that may have been taken although nobody told us."""
+        self._unheard = ""
+        """The same of the last claim. The next one has the same name, so that they do not gather
+        while the server is away, be that for days."""
+        self._unreturned: dict[tuple[str, str], None] = {}
         """Letters we have and nobody works on, by id and lease: given back as soon as we can."""
 
     @classmethod
@@ -175,11 +181,13 @@ class PostgresStore(CommonStore):
         self, now: datetime, limit: int, *, but_not: frozenset[str] = frozenset()
     ) -> Sequence[Job]:
         """As `Store.claim`; large contents are fetched when the leases are on disk."""
-        doubtful, lease = tuple(self._doubtful), claiming.new_lease(self._owner)
-        unreturned = tuple(self._unreturned)
+        lease = self._unheard or claiming.new_lease(self._owner)
+        again = (self._unheard,) if self._unheard else ()
+        doubtful = tuple(self._doubtful[:RETURNED])
+        unreturned = tuple(islice(self._unreturned, RETURNED))
 
         def work(tx: Transaction) -> claiming.Claimed:
-            settling.give_back_all(tx, doubtful, micros(now))
+            settling.give_back_all(tx, (*doubtful, *again), micros(now))
             for letter_id, held in unreturned:
                 settling.give_back(tx, letter_id, held, micros(now))
             return claiming.claim(
@@ -196,10 +204,12 @@ class PostgresStore(CommonStore):
         try:
             jobs, self._turn = await self._write(work, may_wait=True)
         except BaseException:
-            self._doubtful.append(lease)
+            self._unheard = lease
             raise
-        self._doubtful = [one for one in self._doubtful if one not in doubtful]
-        self._unreturned = [one for one in self._unreturned if one not in unreturned]
+        self._unheard = ""
+        self._doubtful = self._doubtful[len(doubtful) :]
+        for one in unreturned:
+            self._unreturned.pop(one, None)
         return [found for job in jobs if (found := await self._with_content(job, now))]
 
     async def _with_content(self, job: Job, now: datetime) -> Job | None:
@@ -225,7 +235,7 @@ class PostgresStore(CommonStore):
         try:
             await super().give_back(jobs, now)
         except StoreError:
-            self._unreturned += [(job.letter_id, job.lease) for job in jobs]
+            self._unreturned.update(((job.letter_id, job.lease), None) for job in jobs)
             raise
 
     async def reclaim(self) -> int:

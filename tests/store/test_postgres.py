@@ -439,7 +439,32 @@ async def test_what_cannot_be_given_back_goes_with_the_next_claim(
         assert job.attempts == 0
 
 
-async def _away(*_: Any) -> Any:
+async def test_nothing_gathers_while_the_server_is_away_for_days(
+    nodes: Any, mail: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim is made each second: 65,535 leases in doubt were more than a statement takes."""
+    async with nodes(1) as (store,):
+        await store.keep(mail.arrival("Q1"), [mail.letter("Q1")], mail.plan())
+        await store.keep(mail.arrival("Q2"), [mail.letter("Q2")], mail.plan())
+        jobs = await store.claim(mail.NOW, 1)
+        with monkeypatch.context() as broken:
+            broken.setattr(store, "_write", _away)
+            broken.setattr(store, "_surely", _away)
+            for _ in range(1000):
+                with pytest.raises(UnreachableError):
+                    await store.claim(mail.NOW, 10)
+            for _ in range(1000):
+                with pytest.raises(UnreachableError):
+                    await store.give_back(jobs, mail.NOW)
+        assert (len(store._doubtful), len(store._unreturned)) == (0, 1)
+        store._doubtful += [f"kept:{number}" for number in range(70_000)]
+        claimed = [job for _ in range(2) for job in await store.claim(mail.NOW, 10)]
+        assert {job.queue_id for job in claimed} == {"Q1", "Q2"}
+        assert len(store._unreturned) == 0
+        assert [job.attempts for job in claimed] == [0, 0]
+
+
+async def _away(*_: Any, **__: Any) -> Any:
     raise UnreachableError("no server")
 
 
