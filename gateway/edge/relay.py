@@ -219,6 +219,7 @@ class Relay:
 
     async def drain(self, seconds: float) -> None:
         """Claim no more, give back what has not begun, let the rest end within `seconds`."""
+        end = asyncio.get_running_loop().time() + seconds
         self._draining = True
         self._book.patient = False
         self._changed.set()
@@ -227,7 +228,7 @@ class Relay:
         if self._reserved:  # and so is what is just being kept
             self._all_kept.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
+                async with asyncio.timeout_at(end):
                     await self._all_kept.wait()
         waiting = [job for lane in self._lanes for job in lane.queue]
         for lane in self._lanes:
@@ -235,7 +236,8 @@ class Relay:
         await self._give_back(waiting)
         workers = set(self._workers)
         if workers:
-            _, late = await asyncio.wait(workers, timeout=seconds)
+            left = max(0.0, end - asyncio.get_running_loop().time())
+            _, late = await asyncio.wait(workers, timeout=left)
             for worker in late:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)

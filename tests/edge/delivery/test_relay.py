@@ -978,6 +978,27 @@ async def test_draining_forgets_no_outcome_while_the_store_stumbles(bench, hops,
     assert (await bench.entry(letter)).state == "relayed"
 
 
+async def test_draining_has_one_time_for_all_that_hangs(bench, hops):
+    """A store that keeps on and on and a next hop that hangs: else the supervisor kills us."""
+
+    async def hang(*_: Any) -> None:
+        await asyncio.sleep(3600)
+
+    hop = await hops.start(on_data=hang)
+    bench.add_hop("mailbox", hop.address)
+    await bench.keep("mailbox")
+    loop = asyncio.get_running_loop()
+    async with bench.running(1, poll=0.02) as relay:
+        await hop.wait_for(lambda: hop.commands.count("DATA") == 1)
+        arrival, letters = bench.letters("mailbox")
+        async with asyncio.timeout(5):
+            # Neither `kept` nor `withdraw` follows.
+            while not relay.offer(letters, arrival.time):  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.02)
+        begin = loop.time()
+    assert 1 <= loop.time() - begin < 1.8
+
+
 async def test_draining_before_the_final_dot_loses_no_acknowledgement(bench, hops):
     async def hang(*_: Any) -> None:
         await asyncio.sleep(3600)
