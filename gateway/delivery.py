@@ -16,7 +16,7 @@ from gateway import telling
 from gateway.delivery_policy import Attempt, Policy, SitePolicy
 from gateway.settings import Retry
 from gateway.store import Job, Outcome, Settlement
-from gateway.telling import is_warning
+from gateway.telling import is_success, is_warning
 from gateway.wishes import wish
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "SitePolicy",
     "after",
     "is_late",
+    "is_success",
     "is_warning",
     "longest_wait",
     "next_attempt",

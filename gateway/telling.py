@@ -15,6 +15,7 @@ from gateway.store import Job, Outcome
 from gateway.wishes import decoded, origins, rewritten, wish
 
 _DELAYED = ".delayed"
+_RELAYED = ".relayed"
 
 
 def may_tell(job: Job, site: SitePolicy) -> bool:
@@ -42,6 +43,11 @@ def is_warning(letter: Letter) -> bool:
     return letter.kind == "dsn" and letter.id.endswith(_DELAYED)
 
 
+def is_success(letter: Letter) -> bool:
+    """Whether this only tells a sender that a letter arrived."""
+    return letter.kind == "dsn" and letter.id.rpartition(".")[2].startswith(_RELAYED[1:])
+
+
 def success(attempt: Attempt, policy: Policy) -> tuple[Letter, ...]:
     """Notices of success that were asked for and that the next hop does not give."""
     job = attempt.job
@@ -54,10 +60,10 @@ def success(attempt: Attempt, policy: Policy) -> tuple[Letter, ...]:
     # Behind an alias there may be several mailboxes: the first delivery tells for all of them.
     aliases = [outcome for outcome in wanted if rewritten(job, outcome.recipient)]
     if aliases:
-        letters.append(_dsn(f"{job.letter_id}.relayed", action, attempt, policy, aliases))
+        letters.append(_dsn(job.letter_id + _RELAYED, action, attempt, policy, aliases))
     others = [outcome for outcome in wanted if not rewritten(job, outcome.recipient)]
     if others and not attempt.tells:
-        id_ = f"{job.letter_id}.relayed{job.attempts}"
+        id_ = f"{job.letter_id}{_RELAYED}{job.attempts}"
         letters.append(_dsn(id_, action, attempt, policy, others))
     return tuple(letters)
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.delivery import Attempt, Policy, after, is_late, is_warning
-from gateway.edge.limiter import AlertLimiter, NoticeLimiter, WarningLimiter
+from gateway.delivery import Attempt, Policy, after, is_late, is_success, is_warning
+from gateway.edge import limiter
+from gateway.edge.limiter import AlertLimiter, NoticeLimiter, TellingLimiter
 from gateway.edge.transport import Sent
 from gateway.journal import Journal
 from gateway.store import Job, Outcome, Settlement, Store, StoreError, UnfitError
@@ -16,6 +17,7 @@ from gateway.store import Job, Outcome, Settlement, Store, StoreError, UnfitErro
 WAITS = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Seconds between attempts at writing down an outcome; the last one repeats."""
 UNWARNED = "its sender is not warned of the delay: too many are"
+UNTOLD = "its sender is not told of its arrival: too many are"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,10 @@ class Book:
         self._clock = clock
         self._chance = chance
         self._notices = NoticeLimiter()
-        self._warnings = WarningLimiter(processes)
+        most = (limiter.WARNINGS_TO_ONE, limiter.WARNINGS)
+        self._warnings = TellingLimiter(*most, processes)
+        most = (limiter.SUCCESSES_TO_ONE, limiter.SUCCESSES)
+        self._successes = TellingLimiter(*most, processes)
 
     async def enter(self, job: Job, tried: Tried) -> bool:
         """Settle one attempt, and tell the journal when that is on disk; gives whether the store is
@@ -94,15 +99,17 @@ class Book:
             return Settlement(tried.sent.outcomes, now + self.policy.retry.max)
 
     def _not_too_many(self, job: Job, settlement: Settlement, now: datetime) -> Settlement:
-        """Without the warning of a delay where that many were sent as may be."""
-        if not any(map(is_warning, settlement.notices)):
-            return settlement
-        if self._warnings.take(job.reverse_path, now):
-            return settlement
-        self._journal.remarked(job.letter_id, job.next_hop, UNWARNED)
-        self._alerts.alert("too many letters are late to warn all their senders", now, job.next_hop)
-        kept = tuple(letter for letter in settlement.notices if not is_warning(letter))
-        return replace(settlement, notices=kept)
+        """Without the warning of a delay, or of success, where that many were sent as may be."""
+        notices = settlement.notices
+        if any(map(is_warning, notices)) and not self._warnings.take(job.reverse_path, now):
+            notices = tuple(letter for letter in notices if not is_warning(letter))
+            self._journal.remarked(job.letter_id, job.next_hop, UNWARNED)
+            what = "too many letters are late to warn all their senders"
+            self._alerts.alert(what, now, job.next_hop)
+        if any(map(is_success, notices)) and not self._successes.take(job.reverse_path, now):
+            notices = tuple(letter for letter in notices if not is_success(letter))
+            self._journal.remarked(job.letter_id, job.next_hop, UNTOLD)
+        return settlement if notices == settlement.notices else replace(settlement, notices=notices)
 
     async def _settle(self, job: Job, settlement: Settlement, now: datetime) -> bool | None:
         """Whether other letters became due by it.

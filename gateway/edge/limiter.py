@@ -16,6 +16,9 @@ WARNINGS_TO_ONE = 5
 WARNINGS = 1000
 """Warnings of delay in that time, to one address and in all. An outage makes thousands of letters
 late at the same time: their senders' servers are not to be flooded by us, nor our way out."""
+SUCCESSES_TO_ONE = 60
+SUCCESSES = 1000
+"""The same of notices of success, which a client may ask for with each letter (RFC 3461)."""
 REMEMBERED = 1000
 """Alerts remembered; beyond them one may come too often, never too seldom."""
 
@@ -75,12 +78,12 @@ class NoticeLimiter:
             state.untold += 1
 
 
-class WarningLimiter:
-    """How many are told by mail that their letters are late; each of the processes has its part."""
+class TellingLimiter:
+    """How many senders are told something by mail; each of the processes has its part."""
 
-    def __init__(self, processes: int = 1) -> None:
-        self._to_one = ceil(WARNINGS_TO_ONE / processes)
-        self._in_all = ceil(WARNINGS / processes)
+    def __init__(self, to_one: int, in_all: int, processes: int = 1) -> None:
+        self._to_one = ceil(to_one / processes)
+        self._in_all = ceil(in_all / processes)
         self._since: datetime | None = None
         self._told = Counter[str]()
 

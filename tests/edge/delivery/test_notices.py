@@ -11,7 +11,7 @@ import pytest
 from support.deliveries import Bench
 
 from gateway.edge import limiter
-from gateway.edge.book import UNWARNED
+from gateway.edge.book import UNTOLD, UNWARNED
 from gateway.message import Wishes
 
 SUPPORT = "support@shop.example"
@@ -193,6 +193,23 @@ async def test_an_outage_makes_no_flood_of_warnings(bench, hops, monkeypatch):
     assert told.count("jane@customer.example") <= 2
     assert len(bench.told_of("remark", what=UNWARNED)) == 7
     assert len(bench.told_of("alert", about="mailbox")) == 2
+
+
+async def test_nobody_is_told_of_success_without_end(bench, hops, monkeypatch):
+    monkeypatch.setattr(limiter, "SUCCESSES", 3)
+    monkeypatch.setattr(limiter, "SUCCESSES_TO_ONE", 2)
+    hop, outbound = await hops.start(), await hops.start()
+    bench.add_hop("mailbox", hop.address)
+    bench.add_hop("outbound", outbound.address)
+    for sender in ["jane@customer.example"] * 4 + ["c1@customer.example", "c2@customer.example"]:
+        await bench.keep("mailbox", answerable=True, reverse_path=sender, wishes=WISHES)
+    async with bench.running():
+        await settled(bench, 6)
+    told = [letter.recipients[0] for letter in outbound.taken]
+    assert len(told) == 3
+    assert told.count("jane@customer.example") <= 2
+    assert len(bench.told_of("remark", what=UNTOLD)) == 3
+    assert len(bench.told_of("delivery", kind="letter", outcome="relayed")) == 6
 
 
 async def busy_now(_address: str) -> str:
