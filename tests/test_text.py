@@ -341,6 +341,50 @@ def test_what_systems_and_pages_add(letter: Read, line: str) -> None:
         assert letter(text).new_text == "The lamp is broken."
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Note that this is my third letter.",
+        "Notice how nobody ever answers.",
+        "Legal notice: you have 14 days to pay me back.",
+        "External hard drive arrived broken.",
+        "This email is intended as a formal complaint.",
+        "Diese E-Mail wird bestimmt wieder nicht beantwortet.",
+        "Ce message est destiné à votre directeur.",
+        "Este mensaje va dirigido al departamento de quejas.",
+        "Dit bericht is bestemd voor de directie.",
+    ],
+)
+def test_sentences_that_begin_like_a_disclaimer_stay(letter: Read, line: str) -> None:
+    text = f"Hello,\n\n{line}\nYou are thieves.\n\nPay me back."
+    assert letter(text).new_text == text
+
+
+@pytest.mark.parametrize(
+    "banner",
+    [
+        "CAUTION: This email originated from outside the organization. Do not click links\n"
+        "or open attachments unless you recognize the sender.",
+        "[EXTERNAL EMAIL]",
+        "You don't often get email from jane@example.org. Learn why this is important",
+        "ACHTUNG: Diese E-Mail kommt von extern.\nÖffnen Sie keine Anhänge.",
+    ],
+)
+def test_a_warning_right_above_the_letter_takes_none_of_it(letter: Read, banner: str) -> None:
+    assert letter(f"{banner}\nYou are thieves.\n\nPay me back.").new_text == (
+        "You are thieves.\n\nPay me back."
+    )
+
+
+def test_what_is_typed_below_a_signature_is_read_before_the_quote(letter: Read) -> None:
+    reading = letter(
+        "\n-- \nJane Doe\n\nThis is the third time that I write, you thieves.\n\n"
+        "On 23/11/2026 10:02, Support wrote:\n> Which colour?\n"
+    )
+    assert "the third time" in reading.new_text
+    assert "Which colour" not in reading.new_text
+
+
 def test_answers_between_the_lines_stay(letter: Read) -> None:
     reading = letter(
         "Hello,\n\nOn 23/11/2026 10:02, Support wrote:\n> Which colour?\n\nThe red one.\n\n"

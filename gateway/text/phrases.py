@@ -196,10 +196,13 @@ NAME_LINE = re.compile(r"[^\W\d_][\w.'’-]{0,30}(?:[ ,]{1,2}[^\W\d_][\w.'’-]{
 
 DISCLAIMER = re.compile(
     r"[*_\[( ]{0,4}(?:"
-    r"(?:confidentiality|privacy|legal|important)? ?(?:notice|disclaimer|note)[ :.-]"
+    r"(?:confidentiality|privacy|e-?mail|legal) (?:disclaimer|statement)|disclaimer[ :.-]"
+    r"|(?:confidentiality|privacy) (?:notice|note)"
+    r"|(?:legal |important )?(?:notice|note)\b.{0,120}\b(?:confidential|privileged|addressee)"
     r"|(?:this|the information in this|the contents of this|the content of this) (?:e-?mail"
     r"|message|communication|transmission)\b.{0,120}"
-    r"\b(?:confidential|intended|privileged|addressee|recipient|virus|scanned|monitored)"
+    r"\b(?:confidential|privileged|addressee|intended (?:only|solely|exclusively|recipient"
+    r"|for the (?:\w+ )?(?:use|person|individual|named))|virus|scanned|monitored)"
     r"|if you (?:are not the intended|have received this|received this) "
     r"|please consider the environment|think before you print|save (?:paper|a tree)|before printing"
     r"|(?:virus-free|virenfrei|garanti sans virus|libre de virus|privo di virus|livre de vírus"
@@ -208,32 +211,51 @@ DISCLAIMER = re.compile(
     r"|sent to you because|sent from a notification)"
     r"|(?:caution|warning|external|achtung|attention|attenzione|let op|atención|atenção)\b.{0,40}"
     r"\b(?:external|outside|originated|extern|externe|externo|esterno|buiten)"
-    r"|\[?external(?: e-?mail| sender| message)?\]?[: ]|you don['’]t often get (?:e-?mail"
-    r"|email) from"
+    r"|\[(?:external|extern|externe|externo|esterno|ext)\b[^\]]{0,20}\]"
+    r"|external(?: e-?mail| sender| message)?:|external (?:e-?mail|sender|message)\b"
+    r"|you don['’]t often get (?:e-?mail|email) from"
     r"|some people who received this message don['’]t often get"
-    r"|diese (?:e-?mail|nachricht)\b.{0,120}\b(?:vertraulich|bestimmt|empfänger|adressat|viren)"
+    r"|diese (?:e-?mail|nachricht)\b.{0,120}\b(?:vertraulich|(?:nur|allein|ausschließlich) für"
+    r"|empfänger|adressat|viren)"
     r"|der inhalt dieser e-?mail|bitte (?:prüfen sie|denken sie an die umwelt"
     r"|beachten sie die umwelt)"
     r"|sie erhalten nicht (?:oft|häufig) e-?mails von"
     r"|(?:ce message|ce courriel|cet e-?mail|ce mail"
-    r"|les informations contenues)\b.{0,140}\b(?:confidentiel|destiné|destinataire|virus)"
+    r"|les informations contenues)\b.{0,140}\b(?:confidentiel|destinataire|virus"
+    r"|destinée?s? (?:uniquement|exclusivement|seulement|à l['’]usage))"
     r"|(?:pensez à l['’]environnement|avant d['’]imprimer|n['’]imprimez)"
     r"|vous n['’]obtenez pas souvent"
     r"|(?:este (?:mensaje|correo)|esta (?:mensagem|comunicación)|este e-?mail|o conteúdo desta"
     r"|la información contenida)\b.{0,140}"
-    r"\b(?:confidencia|destinat|privilegiad|dirigid|exclusiv|antiv[ií]rus|en busca de virus)"
+    r"\b(?:confidencia|destinat[aá]ri|privilegiad|uso exclusivo|exclusivamente|antiv[ií]rus"
+    r"|en busca de virus)"
     r"|antes de imprimir|piense en el medio ?ambiente|pense no (?:meio )?ambiente"
     r"|(?:questo messaggio|questa e-?mail|la presente e-?mail|le informazioni contenute"
     r"|il presente messaggio)\b.{0,140}"
     r"\b(?:riservat|confidenzial|destinatari|privacy|antivirus|individuare virus)"
     r"|prima di stampare|rispetta l['’]ambiente"
     r"|(?:dit bericht|deze e-?mail|dit e-?mailbericht|de informatie in (?:dit"
-    r"|deze))\b.{0,140}\b(?:vertrouwelijk|bestemd|geadresseerde|virussen)"
+    r"|deze))\b.{0,140}\b(?:vertrouwelijk|(?:alleen|uitsluitend) (?:voor|bestemd)"
+    r"|geadresseerde|virussen)"
     r"|denk aan het milieu|u ontvangt niet vaak"
     r")",
     re.IGNORECASE,
 )
 """The start of a paragraph that mail systems and lawyers add."""
+
+BANNER = re.compile(
+    r"[*_\[( ]{0,4}(?:caution|warning|external|extern|achtung|attention|attenzione|let op|atención"
+    r"|atenção|you don['’]t often|some people who|sie erhalten nicht|vous n['’]obtenez|u ontvangt)",
+    re.IGNORECASE,
+)
+"""A DISCLAIMER that stands above a letter, often without an empty line between."""
+BANNER_WORDS = re.compile(
+    r"\b(?:click|links?|attachments?|sender|learn (?:why|more)|content is safe|absender|anhänge"
+    r"|pièces jointes|expéditeur|liens|adjuntos|remitente|enlaces|allegati|mittente|anexos"
+    r"|remetente|bijlagen|afzender)\b",
+    re.IGNORECASE,
+)
+"""What the further lines of such a warning speak of."""
 
 BOILERPLATE = re.compile(
     r"(?:leave a (?:reply|comment)|cancel reply|post (?:a )?comment|submit(?: comment)?"

@@ -45,16 +45,25 @@ class Parts:
 def sort(lines: Sequence[str]) -> Parts:
     """Sort lines, which may carry the marks of `render`.
 
-    A letter without a word of the customer's own is its history (a letter passed on), without
-    that its signature (a reply of contact data only), or all of it: something is always read.
+    A letter without a word of the customer's own is what he typed below his signature, else its
+    history (a letter passed on), without that its signature (a reply of contact data only), or all
+    of it: something is always read.
     """
     kinds = _kinds(lines)
     new = _gather(lines, kinds, OWN)
     quoted = _gather(lines, kinds, QUOTED) if QUOTED in kinds else ""
     signature = _gather(lines, kinds, SIGNED) if SIGNED in kinds else ""
     if not any(map(str.isalnum, new)):
+        if any(map(_speaks, signature.split("\n"))):
+            return Parts(signature, quoted, signature)
         new = _letter_within(quoted) or signature or "\n".join(map(bare, lines)).strip()
     return Parts(new, quoted, signature)
+
+
+def _speaks(line: str) -> bool:
+    """Whether a line among a signature's is rather a sentence."""
+    words = len(line.split())
+    return words >= 8 or (words >= 4 and line.rstrip()[-1:] in ("!", "?"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,15 +350,19 @@ def _words(line: str) -> int:
 
 def _mark_boilerplate(stripped: Sequence[str], kinds: bytearray) -> None:
     """Warnings of mail systems, disclaimers, list footers, remains of forms and pages."""
-    paragraph_dropped = False
+    paragraph_dropped = banner = False
     for index, text in enumerate(stripped):
         if not text:
             paragraph_dropped = False
             continue
         if kinds[index] != OWN:
             continue
-        if paragraph_dropped or phrases.DISCLAIMER.match(text, 0, LINE_MAX):
+        if paragraph_dropped and banner:
+            paragraph_dropped = bool(phrases.BANNER_WORDS.search(text, 0, LINE_MAX))
+        starts = phrases.DISCLAIMER.match(text, 0, LINE_MAX)
+        if paragraph_dropped or starts:
             kinds[index] = DROPPED
             paragraph_dropped = True
+            banner = bool(phrases.BANNER.match(text)) if starts else banner
         elif len(text) <= 120 and phrases.BOILERPLATE.fullmatch(text):
             kinds[index] = DROPPED
