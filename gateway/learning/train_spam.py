@@ -29,7 +29,7 @@ from gateway.learning.train_tone import LETTERS
 from gateway.message import Message
 
 STRENGTH = 10.0
-WORD_SCALE, CONCEPT_SCALE, STYLE_SCALE, MAIL_SCALE = 2.0, 0.5, 0.1, 0.6
+WORD_SCALE, CONCEPT_SCALE, STYLE_SCALE, MAIL_SCALE = 2.0, 0.5, 0.1, 0.8
 FOLDS = 4
 SPAM_AT = 0.9
 """The probability at which sites call it spam unless they say otherwise."""
@@ -39,7 +39,7 @@ CUSTOMER_SHARE = 0.3
 """How much of the weight of ham customers' texts have together."""
 SMALL_SOURCES = 0.3
 """A sample weighs (size of its source) ** -0.3: a small mailbox is not drowned by a large one."""
-WEIGHTS = {"foff_milter": 4.0, "own_mail": 4.0}
+WEIGHTS = {"foff_milter": 4.0, "own_mail": 2.0}
 """How much more a sample of these sources counts: the only ones with honest mailings of today."""
 MOST_TEXTS = 3000
 """So many texts of one source of customers' texts are read; of our letters all."""

@@ -11,7 +11,7 @@ from gateway.edge.limiter import (
     WARNINGS_TO_ONE,
     AlertLimiter,
     NoticeLimiter,
-    WarningLimiter,
+    TellingLimiter,
 )
 from gateway.journal import Journal
 
@@ -50,7 +50,7 @@ def test_notices_are_counted_until_the_next_may_go() -> None:
 
 
 def test_warnings_are_bounded_to_one_and_in_all() -> None:
-    warnings = WarningLimiter()
+    warnings = TellingLimiter(WARNINGS_TO_ONE, WARNINGS)
     taken = [warnings.take(f"{'Jj'[n % 2]}ane@customer.example", START) for n in range(100)]
     assert taken.count(True) == WARNINGS_TO_ONE
     taken = [warnings.take(f"c{n}@customer.example", START) for n in range(2 * WARNINGS)]
@@ -60,7 +60,7 @@ def test_warnings_are_bounded_to_one_and_in_all() -> None:
 
 
 def test_processes_share_what_may_be_warned_of() -> None:
-    limiters = [WarningLimiter(4) for _ in range(4)]
+    limiters = [TellingLimiter(WARNINGS_TO_ONE, WARNINGS, 4) for _ in range(4)]
     taken = [
         each.take(f"c{n}@customer.example", START) for each in limiters for n in range(WARNINGS)
     ]
@@ -72,7 +72,7 @@ def test_a_clock_that_was_ahead_silences_nothing() -> None:
     told: list[str] = []
     ahead = START + timedelta(days=365)
     alerts = AlertLimiter(Journal([lambda event, _: told.append(event)]))
-    notices, warnings = NoticeLimiter(), WarningLimiter()
+    notices, warnings = NoticeLimiter(), TellingLimiter(WARNINGS_TO_ONE, WARNINGS)
     for now in (ahead, START):
         alerts.alert("down", now, "mailbox")
         assert notices.allows("shop", now)

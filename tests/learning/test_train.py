@@ -26,8 +26,9 @@ HAM = "From: jo@home.example\nSubject: Meeting {n}\n\nSee you at the meeting in 
 @pytest.fixture(scope="module")
 def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("letters") / "letters.jsonl"
+    held_out = train_tone.HELD_OUT_HANDS[0]
     rows = [
-        {"id": f"{'r' if n % 5 == 0 else 'a'}-{tone}{n}", "subject": "Letter",
+        {"id": f"{held_out if n % 5 == 0 else 'a'}-{tone}{n}", "subject": "Letter",
          "body": text.format(n=n), "tone": tone,
          "urgent": n % 4 == 0, "wants_call": tone == "irate", "no_call": n % 11 == 0,
          "language": "en", "situation": f"{tone} {n}", "persona": f"p{n}"}
@@ -77,11 +78,11 @@ def test_sources_can_be_left_out(mail: Path, letters: Path, tmp_path: Path) -> N
 
 
 def test_one_writer_is_held_out_whatever_they_write_of() -> None:
-    names = {"r001": True, "r-12": True, "i-003": False, "a-001": False, "seed-7": False}
+    names = {"t001": True, "t-12": True, "i-003": False, "a-001": False, "seed-7": False}
     for name, expected in names.items():
         sample = Sample("letters", text="a", group="late parcel", name=name)
         assert train_tone.held_out(sample) is expected
-    assert not train_tone.held_out(Sample("tweets", name="r001"))
+    assert not train_tone.held_out(Sample("tweets", name="t001"))
 
 
 def test_too_little_is_told(tmp_path: Path, mail: Path) -> None:
