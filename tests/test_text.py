@@ -376,13 +376,40 @@ def test_a_warning_right_above_the_letter_takes_none_of_it(letter: Read, banner:
     )
 
 
-def test_what_is_typed_below_a_signature_is_read_before_the_quote(letter: Read) -> None:
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "This is the third time that I write, you thieves.",
+        "THIS IS THE THIRD TIME, YOU THIEVES!",
+    ],
+)
+def test_what_is_typed_below_a_signature_is_read_before_the_quote(letter: Read, typed: str) -> None:
     reading = letter(
-        "\n-- \nJane Doe\n\nThis is the third time that I write, you thieves.\n\n"
-        "On 23/11/2026 10:02, Support wrote:\n> Which colour?\n"
+        f"\n-- \nJane Doe\n\n{typed}\n\nOn 23/11/2026 10:02, Support wrote:\n> Which colour?\n"
     )
-    assert "the third time" in reading.new_text
+    assert typed in reading.new_text
     assert "Which colour" not in reading.new_text
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "-- \nJane Doe | Senior Account Manager | Acme Corporation of London Ltd",
+        "-- \nJane Doe\nRegistered in England and Wales, No. 123456, 12 High Street, London",
+        "Sent from my Samsung Galaxy smartphone with the best network.",
+        "Sent from my iPhone, please excuse any typos",
+        "-- \nJane Doe\nThis e-mail is confidential and intended for the addressee only, as it says.",
+    ],
+)
+def test_a_signature_above_a_letter_that_is_passed_on_does_not_hide_it(
+    letter: Read, signature: str
+) -> None:
+    passed_on = (
+        "---------- Forwarded message ---------\nFrom: Carla <carla@example.org>\n"
+        "Date: Mon, 3 May 2027 at 10:00\nSubject: lamp\nTo: Jane <jane@example.net>\n\n"
+        "The lamp is broken."
+    )
+    assert letter(f"\n{signature}\n\n{passed_on}\n").new_text == "The lamp is broken."
 
 
 def test_answers_between_the_lines_stay(letter: Read) -> None:

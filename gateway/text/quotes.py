@@ -61,9 +61,19 @@ def sort(lines: Sequence[str]) -> Parts:
 
 
 def _speaks(line: str) -> bool:
-    """Whether a line among a signature's is rather a sentence."""
-    words = len(line.split())
-    return words >= 8 or (words >= 4 and line.rstrip()[-1:] in ("!", "?"))
+    """Whether a line among a signature's is rather a sentence.
+
+    Titles, addresses and what a phone or a lawyer adds are none: where only they stand above a
+    letter that was passed on, that letter is read.
+    """
+    text, words = line.strip(), line.split()
+    called = len(words) >= 4 and text[-1] in "!?"
+    if (len(words) < 8 and not called) or any(sign in text for sign in "|@/"):
+        return False
+    if 2 * sum(map(str.islower, words)) < len(words) and not (called and text.isupper()):
+        return False
+    made = phrases.PHONE_MADE.match(text, 0, LINE_MAX)
+    return not (made or phrases.DISCLAIMER.match(text, 0, LINE_MAX))
 
 
 @dataclass(frozen=True, slots=True)
