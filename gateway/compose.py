@@ -24,7 +24,7 @@ from gateway.calendar import WorkingHours
 from gateway.call import card
 from gateway.facts import find
 from gateway.identity.signing import Signer
-from gateway.message import Message
+from gateway.message import Message, contact_key
 from gateway.plan import (
     Acknowledgement,
     Call,
@@ -237,12 +237,13 @@ class Composer:
         self, message: Message, group: Group, conversation: str, form: FormSender | None
     ) -> Claim:
         """Under the address that is written to: a form writes for many people."""
-        domain = group.acknowledgement.to.rpartition("@")[2].lower()
+        contact = contact_key(group.acknowledgement.to)
         return Claim(
             site=group.site,
-            contact=group.acknowledgement.to.lower(),
+            contact=contact,
             conversation=conversation,
-            large_provider=domain in self._settings.acknowledgements.large_providers,
+            large_provider=contact.rpartition("@")[2]
+            in self._settings.acknowledgements.large_providers,
             form=form.address.lower() if form else "",
             letter_id=acknowledgement_id(message.arrival.queue_id, group),
         )
@@ -307,7 +308,7 @@ def contact_of(message: Message, *, form: bool = False) -> str:
     """
     customer = message.reply_to[0] if form and len(message.reply_to) == 1 else None
     author = customer or message.author
-    return author.contact if author else message.arrival.envelope.reverse_path.lower()
+    return author.contact if author else contact_key(message.arrival.envelope.reverse_path)
 
 
 def _call_word(group: Group) -> Literal["", "refused", "number"]:
@@ -320,7 +321,7 @@ def _call_word(group: Group) -> Literal["", "refused", "number"]:
 def greeting(message: Message, group: Group) -> str:
     """The name to greet by: a proven author's only, and only if it is she who is written to."""
     author = message.author
-    hers = author is not None and author.contact == group.acknowledgement.to.lower()
+    hers = author is not None and author.contact == contact_key(group.acknowledgement.to)
     return customer_name(message) if hers and group.decision.aligned else ""
 
 

@@ -107,6 +107,15 @@ class Arrival:
     """SHA-256 of the content, where it was made already."""
 
 
+def contact_key(address: str) -> str:
+    """Whom we remember: the address in lower case, its domain in A-labels, as the YAML has it."""
+    address = address.lower()
+    if address.isascii():
+        return address
+    local, at, domain = address.rpartition("@")
+    return f"{local}{at}{canonical_domain(domain)}"
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """One mailbox of a header field (RFC 5322, 3.4): decoded display name and addr-spec."""
@@ -121,13 +130,8 @@ class Address:
 
     @property
     def contact(self) -> str:
-        """The key under which we remember this person: the address in lower case, its domain in
-        A-labels, as the YAML has it too."""
-        address = self.address.lower()
-        if address.isascii():
-            return address
-        local, at, domain = address.rpartition("@")
-        return f"{local}{at}{canonical_domain(domain)}"
+        """The key under which we remember this person."""
+        return contact_key(self.address)
 
 
 @dataclass(frozen=True, slots=True)

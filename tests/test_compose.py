@@ -280,6 +280,14 @@ def test_a_form_signed_by_the_site_does_not_pass_the_quarantine_as_an_old_friend
     assert plan.groups[0].hold
 
 
+def test_an_author_in_u_labels_is_greeted_by_name_and_claimed_as_she_is_remembered():
+    content = LETTER.replace(b"jo@author.example", "jo@bücher.example".encode())
+    letters, plan = composed(spf=SPF, dmarc=PROVEN, content=content)
+    (memory,) = plan.remember
+    assert memory.contact == memory.claim.contact == "jo@xn--bcher-kva.example"
+    assert "Jo Field" in mail(letters["QID1.1.ack"].own).get_content()
+
+
 def test_who_fills_in_a_form_again_is_known_again():
     """One card a call, her own count of letters, and the budget of those who are not proven."""
     before = ReplyTo(Contact(letters_7_days=2), open_calls={"shop/unproven": "Q0.1"})

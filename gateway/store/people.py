@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from gateway.domains import canonical_domain
-from gateway.message import Message
+from gateway.message import Message, contact_key
 from gateway.plan import Contact, History, ReplyTo
 from gateway.store.acknowledgements import conversation_acknowledged, last_by_site, silenced
 from gateway.store.calls import carded, open_calls
@@ -199,5 +199,5 @@ def record_dead_address(tx: Transaction, address: str, now: int, reply: str) -> 
     tx.db.execute(
         "INSERT INTO dead_addresses (address, at, reply) VALUES (?, ?, ?) "
         "ON CONFLICT (address) DO UPDATE SET at = excluded.at, reply = excluded.reply",
-        (safe(address.lower()), now, safe(reply)[:500]),
+        (safe(contact_key(address)), now, safe(reply)[:500]),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -366,6 +367,18 @@ async def test_a_dead_address(keeper: Any, store: Store, mail: SimpleNamespace) 
     await store.settle(job, mail.settlement(job, "failed", on_failure="drop"), mail.NOW)
     assert (await store.recall(mail.message(), mail.NOW + 59 * DAY)).dead_address
     assert not (await store.recall(mail.message(), mail.NOW + 61 * DAY)).dead_address
+
+
+async def test_a_dead_address_in_u_labels(keeper: Any, store: Store, mail: SimpleNamespace) -> None:
+    """She is known by her A-labels, whichever way her address is written."""
+    assert await acknowledge(keeper, mail, "Q1")
+    await keeper.settle_all()
+    (job,) = await keeper.claim()
+    refused = replace(job, recipients=("Jo@Bücher.example",))
+    await store.settle(refused, mail.settlement(refused, "failed", on_failure="drop"), mail.NOW)
+    for domain in ("bücher.example", "xn--bcher-kva.example"):
+        asked = mail.message(author=f"jo@{domain}")
+        assert (await store.recall(asked, mail.NOW)).dead_address
 
 
 async def test_who_stands_in_reply_to(keeper: Any, store: Store, mail: SimpleNamespace) -> None:
