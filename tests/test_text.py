@@ -398,7 +398,7 @@ def test_what_is_typed_below_a_signature_is_read_before_the_quote(letter: Read, 
         "-- \nJane Doe\nRegistered in England and Wales, No. 123456, 12 High Street, London",
         "Sent from my Samsung Galaxy smartphone with the best network.",
         "Sent from my iPhone, please excuse any typos",
-        "-- \nJane Doe\nThis e-mail is confidential and intended for the addressee only, as it says.",
+        "-- \nJane Doe\nThis e-mail is confidential and intended for the addressee only, see it.",
     ],
 )
 def test_a_signature_above_a_letter_that_is_passed_on_does_not_hide_it(
@@ -410,6 +410,13 @@ def test_a_signature_above_a_letter_that_is_passed_on_does_not_hide_it(
         "The lamp is broken."
     )
     assert letter(f"\n{signature}\n\n{passed_on}\n").new_text == "The lamp is broken."
+
+
+def test_a_shop_whose_name_tells_of_me_wrote_a_letter_too(letter: Read) -> None:
+    text = (
+        "No!\n\nOn May 3, 2027, at 10:00 AM, I Love Lamps <info@shop.example> wrote:\n\nHello Jane"
+    )
+    assert letter(text).new_text == "No!"
 
 
 def test_answers_between_the_lines_stay(letter: Read) -> None:

@@ -242,8 +242,8 @@ def _attribution(lines: Sequence[str], kinds: bytearray, index: int, text: str) 
             break
     if _quoted_next(lines, kinds, index):
         return start
-    if phrases.TOLD.search(whole):
-        return None
+    if phrases.TOLD.search(whole) and not ("<" in whole and "@" in whole):
+        return None  # nobody tells an address in brackets, and a shop may be called I Love Lamps
     if start == index and not phrases.ATTRIBUTION_START.match(text):
         return index if "@" in whole else None
     return start if "@" in whole or phrases.CLOCK.search(whole) else None
