@@ -148,6 +148,9 @@ nl De volgende die belt krijgt een klacht.
 """
 NEAR_MISSES = """
 en Nobody called me back.
+en No one calls me back.
+en Nobody rings us back, so do it today.
+de Bitte nicht nur mailen, sondern anrufen.
 en You didn't call back as promised.
 en I've been waiting for a call and there's been no call, no email, nothing.
 en I can't get through on the phone, could you call me?
