@@ -227,9 +227,7 @@ class Router:
             form=reading.form, by_program=by_program,
             by_us=is_by_our_people(case.message, self._own),
         )  # fmt: skip
-        if first.mailbox.is_role:
-            acknowledgement = Acknowledgement(reason="policy", reasons=("policy",))
-        if stopped and acknowledgement.send:
+        if first.mailbox.is_role or (stopped and acknowledgement.send):
             acknowledgement = Acknowledgement(reason="policy", reasons=("policy",))
         promised = promise(site, route, case.now, reading.hours)
         if promised is not None:

@@ -137,8 +137,8 @@ async def test_a_full_disk_leaves_nothing_behind(box, tmp_path, monkeypatch):
     assert not files(tmp_path, "tmp")
 
 
-async def test_a_disk_that_hangs_delays_the_letter(tmp_path):
-    """The mapped content hangs here, as it would on a network disk that is gone."""
+def hanging(octets: bytes) -> tuple[bytes, threading.Event, threading.Event]:
+    """Content that hangs when it is read, and the events of its being read and of going on."""
     started, go_on = threading.Event(), threading.Event()
 
     class Slow(bytes):
@@ -147,8 +147,14 @@ async def test_a_disk_that_hangs_delays_the_letter(tmp_path):
             go_on.wait(10)
             return super().__getitem__(key)
 
+    return Slow(octets), started, go_on
+
+
+async def test_a_disk_that_hangs_delays_the_letter(tmp_path):
+    """The mapped content hangs here, as it would on a network disk that is gone."""
+    content, started, go_on = hanging(LETTER)
     maildir = Maildir(tmp_path / "mail", "mx.gateway.example", limit=0.1)
-    sent = await maildir.send(job(Slow(LETTER)), Progress())
+    sent = await maildir.send(job(content), Progress())
     assert started.is_set()
     assert sent.outcomes[0].result == "delayed"
     assert sent.hop_failed
@@ -158,16 +164,9 @@ async def test_a_disk_that_hangs_delays_the_letter(tmp_path):
 
 async def test_on_a_disk_that_hangs_nothing_gathers(tmp_path):
     """Attempts that were given up while they waited for a thread are not made up for later."""
-    started, go_on = threading.Event(), threading.Event()
-
-    class Slow(bytes):
-        def __getitem__(self, key: Any) -> Any:
-            started.set()
-            go_on.wait(10)
-            return super().__getitem__(key)
-
+    content, started, go_on = hanging(LETTER)
     maildir = Maildir(tmp_path / "mail", "mx.gateway.example", limit=0.1, threads=1)
-    first = asyncio.create_task(maildir.send(job(Slow(LETTER)), Progress()))
+    first = asyncio.create_task(maildir.send(job(content), Progress()))
     await asyncio.to_thread(started.wait, 10)
     second = await maildir.send(job(letter_id="q2.1"), Progress())
     assert second.outcomes[0].result == (await first).outcomes[0].result == "delayed"
