@@ -35,13 +35,18 @@ def _shape(*forms: str) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{form})" for form in forms))
 
 
+MIXED = re.compile(
+    r"(?=[^A-Z]*[A-Z])(?=(?:[^0-9]*[0-9]){2})[0-9A-Z]{3,4}-(?=[^A-Z]*[A-Z])[0-9A-Z]{3,4}"
+)
+"""Letters on both sides: two digits are enough."""
+
 STRONG = _shape(
     r"[A-Z]{1,8}(?:[-/_.][0-9A-Z]+){1,5}(?:[-/][a-z])?|[A-Z]{2,6}[-_][0-9][0-9A-Za-z]{4,9}",
     r"[A-Z]{2}[0-9]{5,8}[A-Z]{0,2}|[A-Z]{3,5}[0-9]{5,10}[A-Z]{0,2}|[A-Z][0-9]{5,9}",
     r"[A-Z]{2,5}[0-9]{4}[A-Z]|[0-9]{5,9}[A-Z]|[0-9]{3,6}[A-Z]{1,3}[0-9]{2,6}",
     r"(?=[^A-Z]*[A-Z])(?=(?:[^0-9]*[0-9]){4})[0-9A-Z]+(?:[-/][0-9A-Z]+){1,5}",
     r"[A-Za-z]{2,5}-[0-9]{5,9}",
-    r"(?=[^A-Z]*[A-Z])(?=(?:[^0-9]*[0-9]){2})[0-9A-Z]{3,4}-(?=[^A-Z]*[A-Z])[0-9A-Z]{3,4}",
+    MIXED.pattern,
     r"[0-9]{1,3}-[0-9]{4,6}|[0-9]{4}-[0-9]{2,3}|[0-9]{5}-[0-9]{1,3}|[0-9]{6,7}-[0-9]{1,4}|[0-9]{3,7}/20[0-9]{2}",
     r"[0-9]{2,4}\.[0-9]{2,4}\.[0-9]{5,}|[0-9]{2,6}[./][0-9]{3,6}/[0-9]{2,4}|20[0-9]{2}/[0-9]{3,7}",
     r"[0-9A-Z]{1,10}(?:-[0-9A-Z]{1,10}){2,4}",
@@ -89,14 +94,6 @@ SUBJECT = _shape(
 )
 """A number in a subject says what the letter is about."""
 
-STANDARD = re.compile(r"(?:COVID|ISO|DIN|RFC|SHA|UTF)-.*|(?:WIN|USB)-[0-9A-Z]{1,3}")
-"""A short code that has a meaning everywhere."""
-
-MIXED = re.compile(
-    r"(?=[^A-Z]*[A-Z])(?=(?:[^0-9]*[0-9]){2})[0-9A-Z]{3,4}-(?=[^A-Z]*[A-Z])[0-9A-Z]{3,4}"
-)
-"""Letters on both sides: two digits are enough."""
-
 SHORT_CODE = re.compile(
     r"[A-Z]{2,6}-[A-Z]{2,6}-[0-9]{2,}|[A-Z]{2,5}-[0-9]+-[0-9A-Z]+|[0-9A-Z]{5,8}|[A-Z]{3,5}-[0-9]{2,3}"
 )
@@ -114,58 +111,8 @@ DATE = _shape(
 )
 """A date, an amount or a year rather than a reference."""
 
-STATE = _shape(
-    r"(?:CT|MA|ME|NH|NJ|PR|RI|VT)\.? 0[0-9]{4}|(?:DE|NY|PA)\.? 1[0-9]{4}",
-    r"(?:DC|MD|NC|SC|VA|WV)\.? 2[0-9]{4}|(?:AL|FL|GA|MS|TN)\.? 3[0-9]{4}",
-    r"(?:IN|KY|MI|OH)\.? 4[0-9]{4}|(?:IA|MN|ND|SD|WI)\.? 5[0-9]{4}|MT\.? 59[0-9]{3}",
-    r"(?:IL|KS|MO|NE)\.? 6[0-9]{4}|(?:AR|LA|OK|TX)\.? 7[0-9]{4}",
-    r"(?:AZ|CO|ID|NM|NV|UT|WY)\.? 8[0-9]{4}|(?:AK|CA|HI|OR|WA)\.? 9[0-9]{4}",
-)
-"""A state of the USA and a postal code in it."""
-
 POSTAL = re.compile(r"(?:A|B|L|N|CH|FL|DK|NL)-[0-9]{4}|IS-[0-9]{3}|(?:D|F|I|E|SE|FI|CZ)-[0-9]{5}")
 """Postal codes with the country's letter."""
-
-_MONEY = (
-    "eur|usd|gbp|chf|cad|aud|nzd|ngn|kes|ksh|zar|inr|pkr|pln|ron|czk|huf|sek|nok|dkk|brl|mxn|ars"
-    "|cop|clp|pen|jpy|cny|rmb|krw|sgd|myr|php|idr|rp|thb|vnd|aed|sar|egp|ghs|tzs|tsh|ugx|ush"
-    "|xof|xaf|cfa|fcfa|mad|dzd|tnd|uah|ils|nis|lkr|bdt"
-)
-_NOT_A_SERIES = (
-    "id|no|nr|of|in|is|it|at|on|to|or|by|my|me|am|pm|we|us|he|as|so|the|and|for|was|are|has|had|but"
-    "|not|now|you|our|out|all|from|with|than|over|only|just|plus|code|und|der|die|das|ist|war|von"
-    "|bis|ab|im|am|les|des|est|sur|de|du|la|el|en|es|del|los|con|por|che|per|con|del|da|do|em|na"
-    "|van|het|een|page|year|jahr|cp|cep|cap|plz|zip|box|apt|ttl|nmls|dob|lot|fy|rtx|gtx|win|usb|nt"
-)
-_LANDS = (
-    "at|be|bg|cy|cz|de|dk|ee|el|es|fi|fr|gb|hr|hu|ie|it|lt|lu|lv|mt|nl|pl|pt|ro|se|si|sk|xi|ch|no"
-)
-NO_SERIES = re.compile(rf"(?:{_NOT_A_SERIES})\.?[ ][0-9].*", re.IGNORECASE)
-"""A word before a number, rather than the letters of a code."""
-
-NO_CODE = re.compile(
-    r"(?:"
-    rf"(?:{_MONEY}|ttl|nmls|dob|rtx|gtx|win|usb|zip|plz)\.?[ ][0-9].*"
-    r"|(?:tel|fax|mob|gsm|ph|cel|nif|cif|nie|dni|nss|cpf|vat|tva|iva|kvk|hrb|hra|rcs|siret|siren|bic)"
-    r"(?:[/. ]{1,2}[0-9].*|-(?=(?:-?[0-9]){7})[0-9].*)"
-    r"|(?:win|usb|rtx|gtx)-[0-9]{1,4}"
-    r"|(?:iso|din|covid|rfc|sha|utf|sdk|ios|http|tls|ipv)(?:[-/ ]|[0-9]).*"
-    r"|(?:en|ue|eu|ce|art|par) .*"
-    rf"|(?:{_LANDS}) ?(?=(?: ?[0-9]){{8,12}}$)[0-9 ]+|r[0-9]{{1,3}} [0-9]{{3}}(?: .*)?"
-    r"|[abe][2-7][0-9]{2}-[0-9]{3}[a-z]{0,2}|7[0-9]7-[0-9]{3}[el]r|[0-9]{3}/a[0-9]{3}"  # aircraft
-    r"|[0-9]{1,2}(?:-[0-9]{1,2}){2,}|[0-9]{1,2}[a-z]{3}-[0-9]{1,2}[a-z]{3}"  # banks, ages, days
-    r"|1099-[a-z]+|w-[0-9]"
-    r"|[0-9]{4}[a-z]{2}|[a-z][0-9][a-z] ?[0-9][a-z][0-9]"  # Dutch and Canadian postal codes
-    r"|[a-z]{1,2}[0-9]{1,2}[a-z]? [0-9][a-z]{2}|[a-z][0-9]{1,2}w? [0-9a-z]{4}"  # British and Irish
-    r"|(?:1-)?[2-9][0-9]{2}-[2-9][0-9]{2}-[0-9]{4}|0(?=(?:-?[0-9]){7})[0-9]+(?:-[0-9]+)+|[0-9]{3}-[0-9]{2}-[0-9]{4}"
-    r"|978-[0-9-]+"  # phones, social security, books
-    r"|[a-z]{2}[0-9]{9}[a-z]{2}"  # parcels abroad
-    r"|[xyz][0-9]{7}[a-z]|(?:atu|es[a-z])[0-9]{8}|che-?[0-9.]{9,11}"  # taxpayers
-    r"|[0-9]{3,4}x[0-9]{3,4}"
-    r")",
-    re.IGNORECASE,
-)
-"""What is written like a code, but is none whatever stands around it."""
 
 RANGE = re.compile(r"([0-9]+)[-/]([0-9]+)")
 LOCAL_PHONE = re.compile(r"[2-9][0-9]{2}-[0-9]{4}")

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from gateway.facts import no_codes
 from gateway.facts import reference_shapes as shapes
 from gateway.facts import reference_words as words
 
@@ -28,7 +29,7 @@ BEFORE, BEHIND = 40, 24
 
 
 _SHORT = (shapes.SHORT_CODE, shapes.SHORT_NAMED, shapes.MIXED)
-_NO_CODES = (shapes.NO_CODE, shapes.NO_SERIES, shapes.STATE)
+_NO_CODES = (no_codes.NO_CODE, no_codes.NO_SERIES, no_codes.STATE)
 
 
 def find(
@@ -134,7 +135,7 @@ def _alike(first: str, further: str) -> bool:
 def _is_reference(value: str) -> bool:
     """A date, a year, a time or an amount behind `order` is no reference."""
     if any(form.fullmatch(value) for form in _SHORT):
-        return not shapes.STANDARD.fullmatch(value)
+        return not no_codes.STANDARD.fullmatch(value)
     digits = sum(map(str.isdigit, value))
     if digits < 3 or (digits < 4 and value.isdigit()):
         return False
@@ -162,7 +163,7 @@ def _codes_in(
             if last < first or last >= len(places):
                 continue
             place = places[first][0], places[last][1]
-            if last > first and shapes.NO_CODE.fullmatch(text[slice(*place)]):
+            if last > first and no_codes.NO_CODE.fullmatch(text[slice(*place)]):
                 first = last  # nor is a part of it
                 break
             if not _overlaps(*place, taken) and _is_code(text, *place, subject=subject):
