@@ -165,7 +165,7 @@ class Intake:
         """Keep a message and hand its letters on; gives the acknowledgements left out."""
         straight = self._deliverer.offer(letters, arrival.time)
         try:
-            receipt = await self._store.keep_leased(arrival, letters, plan, straight)
+            receipt = await self._store.keep(arrival, letters, plan, straight)
         except BaseException:  # also when cancelled: the store itself ends what it has leased then
             self._deliverer.withdraw(letters)
             raise

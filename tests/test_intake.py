@@ -228,7 +228,7 @@ def raising(error: Exception):
 )
 async def test_without_a_store_nothing_is_promised(room, error, reply):
     here = room()
-    here.intake._store = Store(here.store, keep_leased=raising(error))
+    here.intake._store = Store(here.store, keep=raising(error))
     assert await here.intake.accept(arrival()) is reply
     assert await here.states() == {}
     assert (here.woken, here.withdrawn) == (0, 1)

@@ -227,21 +227,19 @@ class Store(Protocol):
         """Who this is and what was said before. Reads only."""
         ...
 
-    async def keep(self, arrival: Arrival, letters: Sequence[Letter], plan: Plan) -> frozenset[str]:
+    async def keep(
+        self,
+        arrival: Arrival,
+        letters: Sequence[Letter],
+        plan: Plan,
+        straight: Collection[str] = (),
+    ) -> Receipt:
         """Keep a message, its letters and what must be remembered: all of it on disk, or none.
 
-        Gives the ids of the acknowledgements that were left out (`Receipt.left_out`).
-        """
-        ...
-
-    async def keep_leased(
-        self, arrival: Arrival, letters: Sequence[Letter], plan: Plan, straight: Collection[str]
-    ) -> Receipt:
-        """The same, and the letters with the ids `straight` that are due are leased as they are
-        kept: whoever asks for it delivers them, and nobody need claim them.
-
-        Large contents, acknowledgements and what is held or waits are never leased here. A lease
-        whose caller was cancelled meanwhile is ended by the store.
+        The letters with the ids `straight` that are due are leased as they are kept: whoever asks
+        for it delivers them, and nobody need claim them. Large contents, acknowledgements and what
+        is held or waits are never leased here. A lease whose caller was cancelled meanwhile is
+        ended by the store.
         """
         ...
 

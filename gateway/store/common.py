@@ -177,11 +177,12 @@ class CommonStore(ABC):
     async def recall(self, message: Message, now: datetime) -> History:
         return await self._read(lambda db: people.recall(db, message, now, self._terms))
 
-    async def keep(self, arrival: Arrival, letters: Sequence[Letter], plan: Plan) -> frozenset[str]:
-        return (await self.keep_leased(arrival, letters, plan, ())).left_out
-
-    async def keep_leased(
-        self, arrival: Arrival, letters: Sequence[Letter], plan: Plan, straight: Collection[str]
+    async def keep(
+        self,
+        arrival: Arrival,
+        letters: Sequence[Letter],
+        plan: Plan,
+        straight: Collection[str] = (),
     ) -> Receipt:
         accepted = keeping.check_answers(arrival, letters)
         leased = Straight.of(

@@ -42,7 +42,7 @@ class Keep:
 
 
 def keep(tx: Transaction, keeps: Sequence[Keep]) -> list[frozenset[str]]:
-    """Everything `Store.keep_leased` promises but the jobs, for several messages; gives the
+    """Everything `Store.keep` promises but the jobs, for several messages; gives the
     acknowledgements left out of each."""
     rows, each_rest = Rows(), []
     for each in keeps:

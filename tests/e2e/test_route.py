@@ -229,7 +229,7 @@ async def test_a_store_that_fails_is_answered_451_without_its_words(run, letter,
 
     async with run(filters=PLAIN) as running:
         store = running.gateway.store
-        monkeypatch.setattr(store, "keep_leased", full)
+        monkeypatch.setattr(store, "keep", full)
         monkeypatch.setattr(store, "keep_raw", full)
         code, answer = await running.send(letter())
         balance = await store.balance()

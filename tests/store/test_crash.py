@@ -36,7 +36,7 @@ async def send(store, sender, round_):
         arrival = Arrival(id_, NOW, Session("192.0.2.1"), Envelope("", (TO,)), content(id_))
         letter = Letter(id_ + ".1", "letter", "shop", "mailbox", "", (TO,), origin=(TO,))
         straight = {letter.id} if number % 2 else ()  # every other one is leased as it is kept
-        receipt = await store.keep_leased(arrival, [letter], Plan(Action.DELIVER), straight)
+        receipt = await store.keep(arrival, [letter], Plan(Action.DELIVER), straight)
         print("kept", id_, flush=True)
         if number % 4 == 1:  # and of those every other one is delivered at once
             await deliver(store, *receipt.jobs)

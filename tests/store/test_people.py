@@ -59,9 +59,10 @@ async def acknowledge(
     taken = mail.claim(queue_id, contact, site=site, large_provider=large_provider, form=form)
     came = mail.arrival(queue_id, time=more.pop("time", mail.NOW))
     remembered = mail.memory(queue_id, contact, site=site, claim=taken, **more)
-    left_out = await keeper.store.keep(
+    receipt = await keeper.store.keep(
         came, [mail.letter(queue_id), mail.acknowledgement(queue_id)], mail.plan(remembered)
     )
+    left_out = receipt.left_out
     assert left_out <= {f"{queue_id}.2"}
     states = await keeper.states(queue_id)
     assert (f"{queue_id}.2" in states) is not bool(left_out)
@@ -204,7 +205,7 @@ async def test_a_letter_says_what_became_of_its_acknowledgement(
         said = Said(f"{queue_id}.2", b"X: yes\r\n", b"X: no\r\n")
         letter = mail.letter(queue_id, prefix=b"X: yes\r\n", said=said)
         memory = mail.memory(queue_id, claim=mail.claim(queue_id))
-        receipt = await keeper.store.keep_leased(
+        receipt = await keeper.store.keep(
             mail.arrival(queue_id),
             [letter, mail.acknowledgement(queue_id)],
             mail.plan(memory),
@@ -259,12 +260,12 @@ async def test_once_in_a_conversation(open_store: Any, mail: SimpleNamespace) ->
     for number in range(3):
         queue_id = f"Q{number}"
         taken = mail.claim(queue_id, conversation="parcel")
-        left_out = await keeper.store.keep(
+        receipt = await keeper.store.keep(
             mail.arrival(queue_id),
             [mail.letter(queue_id), mail.acknowledgement(queue_id)],
             mail.plan(mail.memory(queue_id, conversation="parcel", claim=taken)),
         )
-        assert left_out == (frozenset() if number == 0 else {f"{queue_id}.2"})
+        assert receipt.left_out == (frozenset() if number == 0 else {f"{queue_id}.2"})
     assert "not acknowledged" in await keeper.events("Q2")
     (job, *_) = await keeper.claim()
     assert len(await keeper.states(job.queue_id)) == 2

@@ -20,6 +20,7 @@ from gateway.settings import Acknowledgements, Rate
 from gateway.store import (
     Node,
     NoSpaceError,
+    Receipt,
     StoreError,
     UnreachableError,
     pieces,
@@ -122,7 +123,8 @@ async def test_an_author_gets_one_acknowledgement_from_many_nodes(nodes: Any, ma
             id_ = f"Q{number:03d}"
             plan = mail.plan(mail.memory(id_, claim=mail.claim(id_)))
             letters = [mail.letter(id_), mail.acknowledgement(id_)]
-            return not await stores[number % 3].keep(mail.arrival(id_), letters, plan)
+            receipt = await stores[number % 3].keep(mail.arrival(id_), letters, plan)
+            return not receipt.left_out
 
         assert sum(await asyncio.gather(*map(letter, range(MANY)))) == 1
         jobs = await stores[0].claim(mail.NOW + HOUR, 1000)
@@ -137,7 +139,8 @@ async def test_limits_are_exact_over_many_nodes(nodes: Any, mail: Any) -> None:
             id_, author = f"Q{number:03d}", f"a{number}@c{number}.example"
             plan = mail.plan(mail.memory(id_, author, claim=mail.claim(id_, author)))
             letters = [mail.letter(id_), mail.acknowledgement(id_)]
-            return not await stores[number % 3].keep(mail.arrival(id_), letters, plan)
+            receipt = await stores[number % 3].keep(mail.arrival(id_), letters, plan)
+            return not receipt.left_out
 
         assert sum(await asyncio.gather(*map(letter, range(MANY)))) == 7
         told = [note for store in stores for note in await store.alerts()]
@@ -372,7 +375,7 @@ async def test_a_letter_kept_in_doubt_is_nobodys(nodes: Any, mail: Any) -> None:
 
         store._in_time = lost
         with pytest.raises(UnreachableError):
-            await store.keep_leased(mail.arrival("Q1"), [mail.letter("Q1")], mail.plan(), ["Q1.1"])
+            await store.keep(mail.arrival("Q1"), [mail.letter("Q1")], mail.plan(), ["Q1.1"])
         store._in_time = in_time
         assert [entry.state for entry in await store.entry("Q1")] == ["active"]
         (job,) = await store.claim(mail.NOW, 10)
@@ -507,7 +510,7 @@ async def test_a_statement_that_fails_is_undone_alone(nodes: Any, mail: Any) -> 
             return_exceptions=True,
         )
         assert isinstance(results[1], StoreError)
-        assert (results[0], results[2]) == (frozenset(), frozenset())
+        assert (results[0], results[2]) == (Receipt(), Receipt())
         assert (await store.balance()).accepted == 2
 
 

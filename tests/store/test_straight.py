@@ -33,7 +33,7 @@ def several(mail: SimpleNamespace) -> list[tuple[Any, list[Any]]]:
 
 
 async def keep_straight(store: Store, came: Any, letters: Any, mail: Any) -> list[Job]:
-    receipt = await store.keep_leased(came, letters, mail.plan(), {each.id for each in letters})
+    receipt = await store.keep(came, letters, mail.plan(), {each.id for each in letters})
     return list(receipt.jobs)
 
 
@@ -80,9 +80,7 @@ async def test_only_what_is_asked_for_and_may_go(
     """What is held or waits stays; an acknowledgement would be lost with its worker; a large
     content is not read from the memory of whoever took it."""
     letters = [mail.letter("Q1"), mail.own("Q1"), mail.acknowledgement("Q1", waits_for="")]
-    receipt = await store.keep_leased(
-        mail.arrival("Q1"), letters, mail.plan(), {"Q1.1", "Q1.2", "Q7.1"}
-    )
+    receipt = await store.keep(mail.arrival("Q1"), letters, mail.plan(), {"Q1.1", "Q1.2", "Q7.1"})
     assert [job.letter_id for job in receipt.jobs] == ["Q1.1"]
     held = [mail.letter("Q2", hold="quarantined"), mail.acknowledgement("Q2")]
     assert await keep_straight(store, mail.arrival("Q2"), held, mail) == []

@@ -279,7 +279,7 @@ async def test_records_go_later_and_the_counts_stay(tmp_path: Path, mail: Simple
         )
         letters = [mail.letter(queue_id), mail.acknowledgement(queue_id), mail.own(queue_id)]
         came = mail.arrival(queue_id, time=time)
-        assert not await store.keep(came, letters, mail.plan(remembered))
+        assert not (await store.keep(came, letters, mail.plan(remembered))).left_out
         await keeper.settle_all("relayed", time)
         await store.close_call(f"K{queue_id}", "reached", "joe", time)
         (job,) = await keeper.claim(time)

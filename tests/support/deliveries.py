@@ -72,7 +72,7 @@ class Bench:
         """Keep a letter as the intake does; tells whether it went straight to its lane."""
         arrival, letters = self.letters(hop, *recipients, **changes)
         straight = relay.offer(letters, arrival.time)
-        receipt = await self.store.keep_leased(arrival, letters, Plan(Action.DELIVER), straight)
+        receipt = await self.store.keep(arrival, letters, Plan(Action.DELIVER), straight)
         relay.kept(letters, receipt.jobs)
         return bool(receipt.jobs)
 

@@ -26,7 +26,7 @@ _background: set[asyncio.Task[Any]] = set()
 
 def promise_early() -> None:
     """250 before the message is on disk."""
-    keep = CommonStore.keep_leased
+    keep = CommonStore.keep
 
     async def hasty(self: CommonStore, *arguments: Any) -> Receipt:
         async def later() -> None:
@@ -38,7 +38,7 @@ def promise_early() -> None:
         task.add_done_callback(_background.discard)
         return Receipt()
 
-    CommonStore.keep_leased = hasty  # type: ignore[method-assign]
+    CommonStore.keep = hasty  # type: ignore[method-assign]
 
 
 def _twice(kind: str) -> None:

@@ -283,6 +283,6 @@ def _acknowledgement(queue_id: str) -> Any:
 
 
 async def _keep(bench: Bench, arrival: Any, letters: Any, straight: frozenset[str]) -> Any:
-    receipt = await bench.store.keep_leased(arrival, letters, Plan(Action.DELIVER), straight)
+    receipt = await bench.store.keep(arrival, letters, Plan(Action.DELIVER), straight)
     assert all(isinstance(job, Job) for job in receipt.jobs)
     return receipt
