@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import sqlite3
+import threading
 import time
 from contextlib import closing
 from datetime import timedelta
@@ -19,7 +20,7 @@ import pytest
 from support.running import until
 
 from gateway.settings import Acknowledgements
-from gateway.store import NoSpaceError, StoreError, bodies
+from gateway.store import NoSpaceError, StoreError, bodies, cleaning
 from gateway.store.bodies import Spool
 from gateway.store.sqlite import SqliteStore
 
@@ -99,13 +100,22 @@ async def test_files_of_messages_never_kept_go_after_an_hour(
 
 
 async def test_a_clock_that_jumps_costs_no_content_that_is_just_being_kept(
-    tmp_path: Path, mail: SimpleNamespace
+    tmp_path: Path, mail: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A host whose clock is set after its start: what was written a moment ago looks old, and a
     command that opens the store takes it for what a crash left behind."""
     path = tmp_path / "g.db"
     store = await SqliteStore.open(path)
     keeper = mail.Keeper(store)
+    asked, go_on, known_in_spool = threading.Event(), threading.Event(), cleaning.known_in_spool
+
+    def slowly(db: Any, names: Any) -> Any:
+        known = known_in_spool(db, names)
+        asked.set()
+        assert go_on.wait(10)
+        return known
+
+    monkeypatch.setattr(cleaning, "known_in_spool", slowly)
     with closing(sqlite3.connect(path, isolation_level=None)) as busy:
         busy.execute("BEGIN IMMEDIATE")
         keeping = asyncio.create_task(keeper.keep(content=LARGE))
@@ -113,14 +123,12 @@ async def test_a_clock_that_jumps_costs_no_content_that_is_just_being_kept(
             lambda: asyncio.sleep(0, [each for each in spooled(tmp_path) if not each.suffix]), bool
         )
         os.utime(content, (1_000_000, 1_000_000))
-        cleaning = asyncio.create_task(SqliteStore.open(path))
-        await asyncio.sleep(0.3)  # long enough to ask which of them are known
+        opening = asyncio.create_task(SqliteStore.open(path))
+        assert await asyncio.to_thread(asked.wait, 10)
         busy.execute("COMMIT")
-    await (await cleaning).close()
-    try:
-        await keeping
-    except StoreError:  # answered 451: the client comes again
-        await keeper.keep(content=LARGE)
+    await keeping  # after it was unknown, and before it could be removed for that
+    go_on.set()
+    await (await opening).close()
     (job,) = await keeper.claim()
     assert job.content[:] == LARGE
     await store.close()
