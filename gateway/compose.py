@@ -21,7 +21,7 @@ from gateway.acknowledgement.names import plain_name
 from gateway.acknowledgement.render import Templates, Text
 from gateway.acknowledgement.words import Words, name_of
 from gateway.calendar import WorkingHours
-from gateway.call import card
+from gateway.call import card, cards
 from gateway.facts import find
 from gateway.identity.signing import Signer
 from gateway.message import Message, contact_key
@@ -35,6 +35,8 @@ from gateway.plan import (
     Memory,
     Plan,
     acknowledgement_id,
+    call_id,
+    card_id,
 )
 from gateway.routing.recipients import canonical
 from gateway.settings import FormSender, Settings, Site
@@ -252,7 +254,7 @@ class Composer:
         """Behind a form nobody is proven: whoever fills it in may name anybody."""
         call, tone = group.call, verdicts.get("tone")
         return Call(
-            id=f"{message.arrival.queue_id}.{group.suffix}",
+            id=call_id(message.arrival.queue_id, group),
             site=group.site,
             queue_id=message.arrival.queue_id,
             contact=contact_of(message, form=group.form),
@@ -268,6 +270,7 @@ class Composer:
             proven=group.decision.aligned and not group.form,
             over_budget=call.over_budget,
             updates=call.updates,
+            budget=cards(self._sites[group.site]),
         )
 
     def _card(self, message: Message, memory: Memory, history: History) -> Letter | None:
@@ -286,7 +289,7 @@ class Composer:
             message_id=self._ids.make(call.id, "card"),
         )  # fmt: skip
         return Letter(
-            id=f"{call.id}.card",
+            id=card_id(call.id),
             kind="card",
             site=site.site,
             next_hop=site.next_hop,

@@ -206,6 +206,15 @@ class Claim:
     """Which of the kept letters is the acknowledgement; left out when the claim fails."""
 
 
+class Cards(NamedTuple):
+    """How many call cards a site may send, and in which time."""
+
+    in_all: int
+    unproven: int
+    """Of them for authors who are not proven."""
+    period: timedelta
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call that is wanted, as kept."""
@@ -228,6 +237,8 @@ class Call:
     updates: str = ""
     state: Literal["open", "done"] = "open"
     outcome: str = ""
+    budget: Cards | None = None
+    """Where it is not known to be used up, the store looks again: others may have been kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,14 +294,25 @@ def acknowledgement_id(queue_id: str, group: Group) -> str:
     return f"{queue_id}.{group.suffix}.ack"
 
 
-class Said(NamedTuple):
-    """What a letter's fields say of its acknowledgement, until the store has the last word."""
+def call_id(queue_id: str, group: Group) -> str:
+    """The id of the call that a group wants."""
+    return f"{queue_id}.{group.suffix}"
 
-    acknowledgement: str
-    """Its letter id."""
+
+def card_id(call: str) -> str:
+    """The letter id of a call's card."""
+    return f"{call}.card"
+
+
+class Said(NamedTuple):
+    """What a letter's fields say of its acknowledgement or call card, until the store has the last
+    word."""
+
+    letter: str
+    """The letter id of what it speaks of."""
     field: bytes
     instead: bytes
-    """The same field where a limit left the acknowledgement out."""
+    """The same field where a limit left that out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,12 +345,13 @@ class Letter:
     answerable: bool = False
     """The reverse-path is proven and the letter is not spam: a DSN may be sent to it."""
     tone: str = ""
-    said: Said | None = None
-    """In the prefix; None: nothing of an acknowledgement, or that there is none."""
+    said: tuple[Said, ...] = ()
+    """In the prefix; nothing is said of an acknowledgement or a card that there is not."""
 
     def without(self, left_out: Collection[str]) -> Letter:
-        """The letter as it is where these acknowledgements were left out."""
-        said = self.said
-        if said is None or said.acknowledgement not in left_out:
-            return self
-        return replace(self, prefix=self.prefix.replace(said.field, said.instead, 1), said=None)
+        """The letter as it is where these acknowledgements and cards were left out."""
+        prefix = self.prefix
+        for said in self.said:
+            if said.letter in left_out:
+                prefix = prefix.replace(said.field, said.instead, 1)
+        return self if prefix is self.prefix else replace(self, prefix=prefix, said=())

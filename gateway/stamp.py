@@ -10,13 +10,22 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from gateway.identity import authentication_results
 from gateway.message import Field, Message
-from gateway.plan import CallPlan, Group, History, Letter, Said, acknowledgement_id
+from gateway.plan import (
+    CallPlan,
+    Group,
+    History,
+    Letter,
+    Said,
+    acknowledgement_id,
+    call_id,
+    card_id,
+)
 from gateway.text import read
 from gateway.verdict import Verdicts
 
@@ -24,6 +33,7 @@ OUR_PREFIXES = ("x-gateway-", "x-spam-")
 PRIORITY_FIELDS = frozenset({"importance", "x-priority", "x-msmail-priority", "priority"})
 MARKS = (("Importance", "high"), ("X-Priority", "1"))
 ACKNOWLEDGED = "X-Gateway-Acknowledged"
+CALL = "X-Gateway-Call"
 SUBJECT_TOKEN = "GW_CALL"  # noqa: S105 - a word for mail filters, no secret
 METHODS = ("spf", "dkim", "dmarc", "arc")
 FOLD_AT = 78
@@ -75,15 +85,19 @@ class Stamper:
             said=self._said(arrival.queue_id, group),
         )
 
-    def _said(self, queue_id: str, group: Group) -> Said | None:
-        if not group.acknowledgement.send or not self.header_tags.get(group.site, True):
-            return None
-        said, instead = _acknowledged(group), "no; reason=rate"
-        return Said(
-            acknowledgement_id(queue_id, group),
-            fold(ACKNOWLEDGED, said),
-            fold(ACKNOWLEDGED, instead),
-        )
+    def _said(self, queue_id: str, group: Group) -> tuple[Said, ...]:
+        """What the store may yet find otherwise."""
+        if not self.header_tags.get(group.site, True):
+            return ()
+        said = []
+        if group.acknowledgement.send:
+            fields = fold(ACKNOWLEDGED, _acknowledged(group)), fold(ACKNOWLEDGED, "no; reason=rate")
+            said.append(Said(acknowledgement_id(queue_id, group), *fields))
+        call = group.call
+        if call.wanted and not call.over_budget:
+            fields = fold(CALL, _call(call)), fold(CALL, _call(replace(call, over_budget=True)))
+            said.append(Said(card_id(call_id(queue_id, group)), *fields))
+        return tuple(said)
 
     def fields(
         self, message: Message, verdicts: Verdicts, group: Group, history: History
@@ -165,7 +179,7 @@ class Stamper:
             ("X-Gateway-Rule", _line(group.rule)),
             ("X-Gateway-Tone", _tone(verdicts, group)),
             ("X-Gateway-Urgent", "yes" if decision.urgent else "no"),
-            ("X-Gateway-Call", _call(group.call)),
+            (CALL, _call(group.call)),
             ("X-Gateway-Contact", _contact(group, history)),
             (ACKNOWLEDGED, _acknowledged(group)),
         ]

@@ -148,6 +148,18 @@ def test_which_calls_are_carded_and_all_are_recorded(history, dmarc, carded, upd
     assert ("over_budget" in tag) == (history is OVER)
 
 
+def test_a_letter_says_that_its_card_was_left_out():
+    """The store may find the budget used up when the letter was planned already."""
+    letters, _ = composed(dmarc=PROVEN, tone=IRATE)
+    letter = letters["QID1.1"]
+    for left_out, over in ((set(), False), ({"QID1.1.ack"}, False), ({"QID1.1.card"}, True)):
+        tag = mail(letter.without(left_out).prefix)["X-Gateway-Call"]
+        assert tag.startswith("wanted; ")
+        assert ("; over_budget" in tag) == over
+    letters, _ = composed(history=OVER, dmarc=PROVEN, tone=IRATE)
+    assert letters["QID1.1"].without({"QID1.1.card"}).prefix == letters["QID1.1"].prefix
+
+
 @pytest.mark.parametrize(
     ("history", "found", "counts"),
     [(History(), {}, True), (History(copy=True), {}, False), (History(), {"spam": SPAM}, False)],

@@ -10,7 +10,7 @@ from typing import Literal, cast
 
 from gateway.calendar import WorkingHours
 from gateway.message import Message
-from gateway.plan import CallPlan, Facts, History
+from gateway.plan import CallPlan, Cards, Facts, History
 from gateway.settings import Route, Site
 from gateway.verdict import Action, Decision, Verdicts
 
@@ -94,10 +94,15 @@ def _wanted(decision: Decision, asked: Asked, site: Site, route: Route) -> tuple
     return False, "irate, but below the threshold" if below else f"not irate: {decision.tone}"
 
 
+def cards(site: Site) -> Cards:
+    """The site's budget."""
+    budget = site.calls.budget
+    return Cards(budget.count, budget.count // UNPROVEN_SHARE, budget.period)
+
+
 def is_over_budget(history: History, site: Site, *, proven: bool) -> bool:
     """Whether the site's budget of cards is used up; unproven letters have a quarter of it."""
-    count = site.calls.budget.count
-    carded = history.calls_carded
-    if carded.get(site.site, 0) >= count:
+    budget, carded = cards(site), history.calls_carded
+    if carded.get(site.site, 0) >= budget.in_all:
         return True
-    return not proven and carded.get(f"{site.site}/unproven", 0) >= count // UNPROVEN_SHARE
+    return not proven and carded.get(f"{site.site}/unproven", 0) >= budget.unproven

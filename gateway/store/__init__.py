@@ -76,8 +76,8 @@ class Receipt:
     """What came of keeping a message."""
 
     left_out: frozenset[str] = frozenset()
-    """The ids of acknowledgements that were left out, because the right to send them was taken
-    already or a limit was reached."""
+    """The ids of acknowledgements and call cards that were left out, because the right to send
+    them was taken already or a limit was reached."""
     jobs: tuple[Job, ...] = ()
     """Letters that were kept leased to this process, to be delivered now or given back."""
 

@@ -15,6 +15,7 @@ from gateway.plan import Claim
 from gateway.settings import Acknowledgements, Rate
 from gateway.store.notes import alert, note
 from gateway.store.sql import Answer, Connection, Transaction, moment, safe, span
+from gateway.store.turns import be_alone
 
 EVERYTHING = "*"
 """The breaker for all sites."""
@@ -57,7 +58,7 @@ def take(
     )
     found = _find(tx.db, claim, now, limits)
     if tx.shared and not found.refusal:  # others may be about to take the same: look again, alone
-        _be_alone(tx)
+        be_alone(tx)
         found = _find(tx.db, claim, now, limits)
     reason = found.refusal or _too_many(tx, claim, found, queue_id, now, limits)
     if not reason:
@@ -78,20 +79,6 @@ def _key(claim: Claim) -> tuple[str, str, str]:
 def _source(claim: Claim) -> str:
     """Among whose it is counted: those to its domain, or those of its form, which has an @."""
     return safe(claim.form) or claim.contact.rpartition("@")[2]
-
-
-_TURN = "acknowledgements"
-
-
-def _be_alone(tx: Transaction) -> None:
-    """Until the commit nobody else may take a right; the row that says so is made on first use."""
-    sql = "SELECT 1 FROM properties WHERE name = ?/*pg FOR UPDATE*/"
-    if tx.db.execute(sql, (_TURN,)).fetchone() is None:
-        tx.db.execute(
-            "INSERT INTO properties (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
-            (_TURN, b""),
-        )
-        tx.db.execute(sql, (_TURN,)).fetchone()
 
 
 class _Found(NamedTuple):

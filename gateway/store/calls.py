@@ -29,17 +29,24 @@ UNPROVEN = "/unproven"
 """What follows the site's name where calls of unproven authors are counted or named apart."""
 
 
-def keep_call(tx: Transaction, call: Call, now: int) -> str:
-    """Open a call or bring the open one up to date; gives the id under which it stands."""
+def keep_call(tx: Transaction, call: Call, now: int, *, card: bool) -> bool:
+    """Open a call or bring the open one up to date; gives whether it is within the budget of cards.
+
+    `card`: one stands ready for it. Whoever keeps calls with a budget must `be_alone`.
+    """
     contact = safe(call.contact.lower())
     while (row := _open_one(tx, call, contact)) is None:
-        if _open(tx, call, contact):  # else somebody else has just opened one
-            return call.id
-    id_, orders, questions, phrases, phone, extension, due = row
+        within = not call.over_budget and not _used_up(tx.db, call, now)
+        if _open(tx, call, contact, over=not within):  # else somebody else has just opened one
+            return within
+    id_, orders, questions, phrases, phone, extension, due, opened, over = row
+    if over and card and not _used_up(tx.db, call, now):
+        over, opened = 0, now  # its first card counts from now on
     dues = [time for time in (due, call.due and micros(call.due)) if time is not None]
     tx.db.execute(
         "UPDATE calls SET changed = ?, due = ?, queue_id = ?, name = ?, phone = ?, extension = ?, "
-        "orders = ?, questions = ?, phrases = ?, reason = ? WHERE id = ?",
+        "orders = ?, questions = ?, phrases = ?, reason = ?, opened = ?, over_budget = ? "
+        "WHERE id = ?",
         (
             now,
             min(dues, default=None),  # what was promised earlier still holds
@@ -51,22 +58,34 @@ def keep_call(tx: Transaction, call: Call, now: int) -> str:
             _joined(questions, call.questions),
             _json(call.phrases) if call.phrases else phrases,
             safe(call.reason),
+            opened,
+            over,
             id_,
         ),
     )
     note(tx, call.queue_id, now, "call", f"{id_} brought up to date")
-    return str(id_)
+    return not over
 
 
 def _open_one(tx: Transaction, call: Call, contact: str) -> Any:
     return tx.db.execute(
-        "SELECT id, orders, questions, phrases, phone, extension, due FROM calls "
+        "SELECT id, orders, questions, phrases, phone, extension, due, opened, over_budget "
+        "FROM calls "
         "WHERE contact = ? AND site = ? AND proven = ? AND state = 'open'/*pg FOR UPDATE*/",
         (contact, call.site, int(call.proven)),
     ).fetchone()
 
 
-def _open(tx: Transaction, call: Call, contact: str) -> bool:
+def _used_up(db: Connection, call: Call, now: int) -> bool:
+    """Whether as many cards went out as may: many calls may be planned before one is kept."""
+    if call.budget is None:
+        return False
+    count, proven = db.execute(CARDED, (call.site, now - span(call.budget.period))).fetchone()
+    few = count < call.budget.in_all and (call.proven or count - proven < call.budget.unproven)
+    return not few
+
+
+def _open(tx: Transaction, call: Call, contact: str, *, over: bool) -> bool:
     """False if there is one already."""
     row = tx.db.execute(
         "INSERT INTO calls (id, site, contact, proven, state, opened, changed, over_budget, due, "
@@ -80,7 +99,7 @@ def _open(tx: Transaction, call: Call, contact: str) -> bool:
             int(call.proven),
             micros(call.opened),
             micros(call.opened),
-            int(call.over_budget),
+            int(over),
             None if call.due is None else micros(call.due),
             call.queue_id,
             safe(call.name),

@@ -200,7 +200,8 @@ class CommonStore(ABC):
         unheard = partial(self._end_unheard, jobs) if jobs else None
         left_out = await self._keep(keep, unheard)
         if left_out and jobs:
-            jobs = leased.jobs(arrival, [letter.without(left_out) for letter in letters])
+            staying = [each.without(left_out) for each in letters if each.id not in left_out]
+            jobs = leased.jobs(arrival, staying)
         return Receipt(left_out, jobs)
 
     async def _keep(

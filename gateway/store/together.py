@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.message import Arrival
-from gateway.plan import Letter, Plan
+from gateway.plan import Call, Letter, Plan, card_id
 from gateway.store import StoreError, calls, commands, reports
 from gateway.store.acknowledgements import Limits, take
 from gateway.store.keeping import (
@@ -22,6 +22,7 @@ from gateway.store.notes import note
 from gateway.store.remembering import Ours, Remembered, record_own, remember
 from gateway.store.sql import Transaction
 from gateway.store.straight import NOT_STRAIGHT, Straight
+from gateway.store.turns import be_alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Keep:
 
 def keep(tx: Transaction, keeps: Sequence[Keep]) -> list[frozenset[str]]:
     """Everything `Store.keep` promises but the jobs, for several messages; gives the
-    acknowledgements left out of each."""
+    acknowledgements and cards left out of each."""
     rows, each_rest = Rows(), []
     for each in keeps:
         each.check()
@@ -122,11 +123,13 @@ def _keep_rest(
     conversations = remember(
         tx, [Remembered(each.plan.remember, each.queue_id, each.now) for each in rests]
     )
-    all_left_out, ours = [], []
-    for each, conversation in zip(rests, conversations, strict=True):
-        left_out = _left_out(
-            tx, each.queue_id, each.letters, each.plan, conversation, each.now, each.limits
-        )
+    left_outs = [
+        _left_out(tx, each.queue_id, each.letters, each.plan, conversation, each.now, each.limits)
+        for each, conversation in zip(rests, conversations, strict=True)
+    ]
+    left_outs = _and_cards(tx, rests, left_outs)
+    ours = []
+    for each, conversation, left_out in zip(rests, conversations, left_outs, strict=True):
         staying = [
             letter if letter.hold else letter.without(left_out)
             for letter in each.letters
@@ -134,14 +137,31 @@ def _keep_rest(
         ]
         add_letters(tx, rows, each.kept, each.queue_id, staying, each.now, each.straight)
         ours.append(Ours(each.queue_id, staying, conversation, each.now))
-        all_left_out.append(left_out)
     rows.write(tx, once=once)
     record_own(tx, ours)
-    for each in rests:
-        for memory in each.plan.remember:
-            if memory.call is not None:
-                calls.keep_call(tx, memory.call, each.now)
-    return all_left_out
+    return left_outs
+
+
+def _and_cards(
+    tx: Transaction, rests: Sequence[_Rest], left_outs: Sequence[frozenset[str]]
+) -> list[frozenset[str]]:
+    """Keep the calls; gives what is left out with the cards that the budget has no room for."""
+    calls_ = [[memory.call for memory in each.plan.remember if memory.call] for each in rests]
+    if any(call.budget and not call.over_budget for each in calls_ for call in each):
+        be_alone(tx)
+    return [
+        left_out.union(*(_cards_left_out(tx, rest, call) for call in each))
+        for rest, each, left_out in zip(rests, calls_, left_outs, strict=True)
+    ]
+
+
+def _cards_left_out(tx: Transaction, rest: _Rest, call: Call) -> frozenset[str]:
+    card = card_id(call.id)
+    ready = any(letter.id == card for letter in rest.letters)
+    if calls.keep_call(tx, call, rest.now, card=ready) or call.over_budget:
+        return frozenset()
+    note(tx, rest.queue_id, rest.now, "call", f"{call.id} without a card: over budget")
+    return frozenset({card})
 
 
 def _left_out(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from gateway.message import Address
-from gateway.plan import History, ReplyTo, Said
+from gateway.plan import Cards, History, ReplyTo, Said
 from gateway.settings import Acknowledgements, Rate
 from gateway.store import Store
 
@@ -203,7 +203,7 @@ async def test_a_letter_says_what_became_of_its_acknowledgement(
     keeper = mail.Keeper(await open_store(limits=limits(per_author=DAY)))
     for queue_id, says in (("Q1", b"X: yes\r\n"), ("Q2", b"X: no\r\n")):
         said = Said(f"{queue_id}.2", b"X: yes\r\n", b"X: no\r\n")
-        letter = mail.letter(queue_id, prefix=b"X: yes\r\n", said=said)
+        letter = mail.letter(queue_id, prefix=b"X: yes\r\n", said=(said,))
         memory = mail.memory(queue_id, claim=mail.claim(queue_id))
         receipt = await keeper.store.keep(
             mail.arrival(queue_id),
@@ -522,6 +522,62 @@ async def test_the_budget_of_cards(open_store: Any, mail: SimpleNamespace) -> No
     assert await carded("a@hosting.example", HOUR) == {}
     assert await carded("a@shop.example", 23 * HOUR) == {"shop": 2, "shop/unproven": 1}
     assert await carded("a@shop.example", 24 * HOUR) == {}
+
+
+async def wants(
+    keeper: Any, mail: SimpleNamespace, queue_id: str, time: datetime | None = None, **more: Any
+) -> list[str]:
+    """Keep a letter whose call has a card ready; gives the ids of what was left out."""
+    contact = more.pop("contact", f"{queue_id}@customer.example")
+    at = time or mail.NOW
+    values = {"budget": Cards(5, 1, DAY), "opened": at, "id": f"{queue_id}.1"}
+    wanted = mail.call(queue_id, contact, **(values | more))
+    memory = mail.memory(queue_id, contact, proven=wanted.proven, call=wanted)
+    letters = [
+        mail.letter(queue_id),
+        mail.replace(mail.own(queue_id), id=f"{wanted.id}.card"),
+    ]
+    receipt = await keeper.store.keep(
+        mail.arrival(queue_id, time=at),
+        letters,
+        mail.plan(memory),
+        [letter.id for letter in letters],
+    )
+    straight = {job.letter_id for job in receipt.jobs}
+    assert straight == {letter.id for letter in letters} - receipt.left_out
+    return sorted(receipt.left_out)
+
+
+@pytest.mark.parametrize(("proven", "most"), [(True, 5), (False, 1)])
+async def test_the_budget_holds_for_letters_planned_at_once(
+    keeper: Any, store: Store, mail: SimpleNamespace, proven: bool, most: int
+) -> None:
+    ids = [f"Q{number}" for number in range(20)]
+    left_out = await asyncio.gather(*(wants(keeper, mail, id_, proven=proven) for id_ in ids))
+    assert sum(not each for each in left_out) == most
+    states = [state for id_ in ids for state in await keeper.states(id_)]
+    assert sum(id_.endswith(".card") for id_ in states) == most
+    calls = await store.calls()
+    assert len(calls) == 20
+    assert sum(not call.over_budget for call in calls) == most
+
+
+async def test_a_call_over_budget_is_carded_later_and_counts_then(
+    keeper: Any, store: Store, mail: SimpleNamespace
+) -> None:
+    """Else all calls that are over it could have a card on the day after."""
+    ids = [f"Q{number}" for number in range(20)]
+    for id_ in ids:
+        await wants(keeper, mail, id_)
+    later = mail.NOW + DAY
+    again = [
+        await wants(keeper, mail, f"{id_}b", later, contact=f"{id_}@customer.example")
+        for id_ in ids[5:]
+    ]
+    assert [not each for each in again] == [True] * 5 + [False] * 10
+    assert sum(call.over_budget for call in await store.calls()) == 10
+    # The first five had theirs: what they write belongs to it, and is no other call.
+    assert not await wants(keeper, mail, "Q0b", later, contact="Q0@customer.example")
 
 
 async def test_without_known_domains_all_sites_are_told(

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from support.postgres import PASSWORD, Cluster, cluster
 
-from gateway.plan import DmarcRow
+from gateway.plan import Cards, DmarcRow
 from gateway.settings import Acknowledgements, Rate
 from gateway.store import (
     Node,
@@ -145,6 +145,23 @@ async def test_limits_are_exact_over_many_nodes(nodes: Any, mail: Any) -> None:
         assert sum(await asyncio.gather(*map(letter, range(MANY)))) == 7
         told = [note for store in stores for note in await store.alerts()]
         assert len(told) == 1, "the breaker is told of once, by whoever asks first"
+
+
+async def test_the_budget_of_cards_is_exact_over_many_nodes(nodes: Any, mail: Any) -> None:
+    async with nodes(2) as stores:
+
+        async def letter(number: int) -> bool:
+            id_, author = f"Q{number:03d}", f"a{number}@customer.example"
+            call = mail.call(id_, author, budget=Cards(5, 1, DAY))
+            plan = mail.plan(mail.memory(id_, author, call=call))
+            letters = [mail.letter(id_), mail.replace(mail.own(id_), id=f"{call.id}.card")]
+            receipt = await stores[number % 2].keep(mail.arrival(id_), letters, plan)
+            return not receipt.left_out
+
+        assert sum(await asyncio.gather(*map(letter, range(MANY)))) == 5
+        jobs = await stores[0].claim(mail.NOW, 1000)
+        assert sum(job.kind == "card" for job in jobs) == 5
+        assert sum(not call.over_budget for call in await stores[0].calls()) == 5
 
 
 async def test_one_open_call_for_a_contact(nodes: Any, mail: Any) -> None:
