@@ -75,6 +75,10 @@ class Lanes:
         lane.reserved += 1
         return lane
 
+    def half_spent(self, lane: Lane) -> bool:
+        """Half of what may go straight has gone: asked now, the store answers in time."""
+        return lane.credit == self._batch // 2
+
     def asking(self) -> None:
         """The store is asked for what is due, for all lanes that are not marked as full."""
         self._nothing_waits = False

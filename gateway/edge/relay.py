@@ -20,7 +20,9 @@ from gateway.edge.breaker import BreakerPolicy
 from gateway.edge.courier import Courier, Transports
 from gateway.edge.lane import Lane
 from gateway.edge.lanes import Lanes
+from gateway.edge.leases import Leases
 from gateway.edge.limiter import AlertLimiter
+from gateway.edge.straight_way import StraightWay
 from gateway.edge.transport import Progress, Result, Sent, Transport, the_others
 from gateway.journal import Journal
 from gateway.plan import Letter
@@ -83,20 +85,17 @@ class Relay:
         self._clock = clock
         self._batch = batch
         self._poll = poll
-        self._renewal = renewal
+        self._renewal = timedelta(seconds=renewal)
         self._lanes = Lanes(breaker or BreakerPolicy(), batch)
-        self._in_hand: dict[tuple[str, str], Job] = {}
-        """Letters leased to us, by letter id and lease."""
-        self._renewed = clock()
-        """When their leases were renewed last."""
+        self._in_hand = Leases(store, journal, clock, renewal=self._renewal, retry=poll)
+        self._straight = StraightWay(
+            self._lanes, hops, room=lambda: IN_HAND - len(self._in_hand), ask=self.wake
+        )
         self._workers: set[asyncio.Task[None]] = set()
         self._endings: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._soon: asyncio.TimerHandle | None = None
         self._draining = False
-        self._reserved: dict[str, Lane] = {}
-        """Where letters come that are just being kept, by their id."""
-        self._all_kept = asyncio.Event()
         self._claiming = asyncio.Lock()
         """Held while letters are leased and not yet handed out: a drain waits for it."""
         alerts = AlertLimiter(journal)
@@ -147,47 +146,25 @@ class Relay:
     def offer(self, letters: Sequence[Letter], arrived: datetime) -> frozenset[str]:
         """Ids of letters that are to be leased to us as they are kept, for which room is held.
 
-        Whoever asks says `kept` or `withdraw` in any case. A letter for a next hop that is full,
-        out of order or not configured waits for its turn in the store, and so do all that would
-        overtake it there.
+        Whoever asks says `kept` or `withdraw` in any case. Nothing goes straight while we drain, or
+        when it took so long to keep that its lease would be half over.
         """
-        if self._draining or self._clock() - arrived > timedelta(seconds=self._renewal):
+        if self._draining or self._clock() - arrived > self._renewal:
             return frozenset()
-        taken = []
-        for letter in letters:
-            if letter.hold or letter.waits_for or letter.kind == "acknowledgement":
-                continue
-            hop = self._hops(letter.next_hop)
-            if hop is None or hop.is_direct or not self._may_hold_more():
-                continue
-            lane = self._lanes.reserve(letter.next_hop)
-            if lane is not None:
-                self._reserved[letter.id] = lane
-                taken.append(letter.id)
-                if lane.credit == self._batch // 2:
-                    self._changed.set()  # time to see what waits in the store for this lane
-        return frozenset(taken)
-
-    def _may_hold_more(self) -> bool:
-        return len(self._in_hand) + len(self._reserved) < IN_HAND
+        return self._straight.offer(letters)
 
     def withdraw(self, letters: Sequence[Letter]) -> None:
         """They were not kept, or nobody knows."""
-        for letter in letters:
-            lane = self._reserved.pop(letter.id, None)
-            if lane is not None:
-                lane.reserved -= 1
-        if not self._reserved:
-            self._all_kept.set()
+        self._straight.withdraw(letters)
 
     def kept(self, letters: Sequence[Letter], jobs: Sequence[Job]) -> None:
         """These letters are on disk, and of them these are leased to us."""
         if self._draining:
-            self._begin_ending(self._give_back(jobs))
+            self._begin_ending(self._in_hand.give_back(jobs))
             jobs = ()
         straight = set[str]()
         for job in jobs:
-            lane = self._reserved.get(job.letter_id)
+            lane = self._straight.lane(job.letter_id)
             if lane is not None:
                 straight.add(job.letter_id)
                 self._put(lane, job)
@@ -202,7 +179,7 @@ class Relay:
 
     async def run(self) -> None:
         """Deliver until cancelled or drained."""
-        keeper = asyncio.create_task(self._keep_leases(), name="leases")
+        keeper = asyncio.create_task(self._in_hand.keep(), name="leases")
         try:
             while not self._draining:
                 self._changed.clear()
@@ -221,19 +198,15 @@ class Relay:
         """Claim no more, give back what has not begun, let the rest end within `seconds`."""
         end = asyncio.get_running_loop().time() + seconds
         self._draining = True
-        self._book.patient = False
+        self._book.patient = self._in_hand.patient = False
         self._changed.set()
         async with self._claiming:
             pass  # what a claim under way has leased is given back, not forgotten
-        if self._reserved:  # and so is what is just being kept
-            self._all_kept.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(end):
-                    await self._all_kept.wait()
+        await self._straight.drain(end)  # and so is what is just being kept
         waiting = [job for lane in self._lanes for job in lane.queue]
         for lane in self._lanes:
             lane.queue.clear()
-        await self._give_back(waiting)
+        await self._in_hand.give_back(waiting)
         workers = set(self._workers)
         if workers:
             left = max(0.0, end - asyncio.get_running_loop().time())
@@ -252,10 +225,10 @@ class Relay:
         """Hand out letters that are due; whether it is worth asking again at once."""
         for lane in self._lanes.take_idle():
             self._courier.part_from(lane)
-        if abs(self._clock() - self._renewed) > timedelta(seconds=2 * self._renewal):
-            # The machine stood still, or its clock jumped: what is in our hands is still ours, and
-            # what is in others' is theirs. Each of them finds it out within its poll time.
-            await self._renew()
+        if self._in_hand.missed:
+            # What is in our hands is still ours, and what is in others' is theirs. Each of them
+            # finds it out within its poll time.
+            await self._in_hand.renew()
             await asyncio.sleep(OTHERS * self._poll)
         but_not = self._lanes.mark_full()
         self._lanes.asking()
@@ -266,12 +239,12 @@ class Relay:
             await asyncio.sleep(self._poll)
             return False
         if self._draining:
-            await self._give_back(jobs)
+            await self._in_hand.give_back(jobs)
             return False
         excess = [job for job in jobs if not self._hand_out(job)]
         direct = {job.letter_id for job in excess if self._courier.domain(job)}
-        await self._give_back([job for job in excess if job.letter_id not in direct])
-        await self._give_back([job for job in excess if job.letter_id in direct], LATER)
+        await self._in_hand.give_back([job for job in excess if job.letter_id not in direct])
+        await self._in_hand.give_back([job for job in excess if job.letter_id in direct], LATER)
         self._lanes.answered(everything=len(jobs) < self._batch and not excess)
         return len(jobs) >= self._batch and not excess
 
@@ -284,7 +257,7 @@ class Relay:
         return True
 
     def _put(self, lane: Lane, job: Job) -> None:
-        self._in_hand[job.letter_id, job.lease] = job
+        self._in_hand.add(job)
         lane.add(job)
         self._employ(lane)
 
@@ -306,21 +279,6 @@ class Relay:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._poll):
                 await self._changed.wait()
-
-    async def _keep_leases(self) -> None:
-        while True:
-            await asyncio.sleep(self._renewal)
-            await self._renew()
-
-    async def _renew(self) -> None:
-        now, jobs = self._clock(), tuple(self._in_hand.values())
-        if jobs:
-            try:
-                await self._store.extend(jobs, now)
-            except Exception as error:
-                self._journal.trouble("store", error)
-                return
-        self._renewed = now
 
     # --- delivering ---
 
@@ -381,7 +339,7 @@ class Relay:
         try:
             more = await self._book.enter(job, tried)
         finally:
-            self._in_hand.pop((job.letter_id, job.lease), None)
+            self._in_hand.ended(job)
         if more:
             self._wake_soon()
 
@@ -393,21 +351,3 @@ class Relay:
     def _woken(self) -> None:
         self._soon = None
         self._changed.set()
-
-    async def _give_back(self, jobs: Sequence[Job], wait: timedelta = timedelta(0)) -> None:
-        """They were claimed, but nothing was tried: due again at once, or after a while.
-
-        A lease that is not given back runs out: that is a strike, and an acknowledgement's end. So
-        it is tried until it is done; nothing else could be claimed meanwhile either.
-        """
-        while jobs:
-            try:
-                await self._store.give_back(jobs, self._clock() + wait)
-                break
-            except Exception as error:
-                self._journal.trouble("store", error)
-            if self._draining:
-                break  # this process ends, and others see that
-            await asyncio.sleep(self._poll)
-        for job in jobs:
-            self._in_hand.pop((job.letter_id, job.lease), None)
