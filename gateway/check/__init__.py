@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TypeAlias
 
-from gateway.check import agreement, files, filters, machine, postgres, rules, sites
+from gateway.check import agreement, files, filters, left_behind, machine, postgres, rules, sites
 from gateway.check.filters import builder
 from gateway.configuration import Loaded, ordered
 from gateway.configuration.yaml_values import Sources
@@ -54,5 +54,6 @@ CHECKS: tuple[Check, ...] = (
     files.recipient_files,
     files.folders,
     files.stores,
+    left_behind.other_stores,
     postgres.server,
 )
