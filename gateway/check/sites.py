@@ -8,6 +8,7 @@ from datetime import datetime
 
 from gateway.acknowledgement.render import FORM, Missing, Templates
 from gateway.calendar import DAYS, WorkingHours, read_days, read_stretches
+from gateway.call import UNPROVEN_SHARE, cards
 from gateway.check.filters import names_are_certain
 from gateway.check.words import LANGUAGE, sayable
 from gateway.configuration.schema import closest
@@ -305,6 +306,11 @@ def people(settings: Settings, sources: Sources, now: datetime) -> Iterator[Prob
         if calls and not site.calls.notify and sources.sound((*steps, "calls")):
             what = "nobody gets the call cards of this site"
             yield sources.problem(steps, what, "name them in 'calls: {notify: […]}'", warning=True)
+        budget: Steps = (*steps, "calls", "budget")
+        if calls and cards(site).in_all and not cards(site).unproven and sources.sound(budget):
+            what = "no card at all for a sender who is not proven, or behind a form"
+            mend = f"a part of {UNPROVEN_SHARE} is theirs: allow at least {UNPROVEN_SHARE}"
+            yield sources.problem(budget, what, mend, warning=True)
         answers = site.acknowledge and any(route.acknowledge for route in site.routes)
         if certain and "dmarc" not in used and answers:
             what = "nothing will be acknowledged: without dmarc no author is proven"

@@ -120,3 +120,14 @@ def test_an_empty_main_file_wants_no_site(tmp_path: Path) -> None:
 def test_each_part_of_the_memory_must_hold_a_message(tmp_path: Path) -> None:
     (found,) = told(tmp_path, MAIN + "workers: 4\nlimits: {memory: 100MB}\n")
     assert "each of 4 workers' part of 'memory' (25MB) is less than 'message_size' (50MB)" in found
+
+
+ALWAYS = SHOP.replace("acknowledge: received", "call: always")
+
+
+@pytest.mark.parametrize(("budget", "few"), [(0, False), (1, True), (3, True), (4, False)])
+def test_a_budget_of_which_a_quarter_is_nothing(tmp_path: Path, budget: int, few: bool) -> None:
+    shop = ALWAYS.replace("inside.example]}", f"inside.example], budget: {budget} per day}}")
+    problems = told(tmp_path, shop=shop)
+    assert len(problems) == few
+    assert all("calls.budget: no card at all for a sender" in each for each in problems)
