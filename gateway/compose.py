@@ -11,14 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from gateway.acknowledgement import octets
-from gateway.acknowledgement.decision import (
-    AUTOMATIC,
-    FORM,
-    declared_form,
-)
+from gateway.acknowledgement.decision import AUTOMATIC, FORM
 from gateway.acknowledgement.message_ids import MessageIds
 from gateway.acknowledgement.names import plain_name
 from gateway.acknowledgement.render import Templates, Text
+from gateway.acknowledgement.target import declared_form
 from gateway.acknowledgement.words import Words, name_of
 from gateway.calendar import WorkingHours
 from gateway.call import card, cards

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.acknowledgement.decision import OwnIdentity, our_people
 from gateway.acknowledgement.message_ids import MessageIds
+from gateway.acknowledgement.own import OwnIdentity, our_people
 from gateway.acknowledgement.render import Templates
 from gateway.compose import Composer
 from gateway.edge.dns import NetworkResolver

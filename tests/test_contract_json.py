@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from support.running import ANGRY, ZONE, settings_of, write_configuration
 
 from gateway import header
-from gateway.acknowledgement.decision import REASONS
+from gateway.acknowledgement.reasons import REASONS
 from gateway.edge.zone_server import serve_zone
 from gateway.examiner import Examiner
 from gateway.identity.arc.sealer import seal

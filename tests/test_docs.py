@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.acknowledgement.decision import REASONS
+from gateway.acknowledgement.reasons import REASONS
 from gateway.check import builder
 from gateway.cli import COMMANDS
 from gateway.configuration import load

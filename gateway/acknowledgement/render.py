@@ -17,6 +17,7 @@ from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from gateway.acknowledgement import lint
+from gateway.acknowledgement.decision import FORM
 from gateway.acknowledgement.octets import clean
 from gateway.acknowledgement.words import HOSTILE, NOTHING, Words
 from gateway.calendar import WorkingHours
@@ -25,7 +26,6 @@ from gateway.settings import Settings, Site
 
 SHIPPED = Path(__file__).parent.parent / "templates" / "default"
 TONES = ("irate", "upset", "neutral", "pleased")
-FORM = "form"
 UNKNOWN = ("", "und", "unknown")
 """What the language of a letter is called when it cannot be told."""
 FILE_MAX = 32 << 10

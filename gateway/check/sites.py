@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime
 
-from gateway.acknowledgement.render import FORM, Missing, Templates
+from gateway.acknowledgement.decision import FORM
+from gateway.acknowledgement.render import Missing, Templates
 from gateway.calendar import DAYS, WorkingHours, read_days, read_stretches
 from gateway.call import UNPROVEN_SHARE, cards
 from gateway.check.filters import names_are_certain

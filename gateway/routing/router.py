@@ -6,14 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from gateway.acknowledgement.decision import (
-    OwnIdentity,
-    is_by_our_people,
-    is_programs_answer,
-    writes_for_others,
-)
 from gateway.acknowledgement.decision import decide as decide_acknowledgement
+from gateway.acknowledgement.decision import is_programs_answer
+from gateway.acknowledgement.own import OwnIdentity, is_by_our_people
 from gateway.acknowledgement.promise import promise
+from gateway.acknowledgement.target import writes_for_others
 from gateway.calendar import WorkingHours
 from gateway.call import plan_call
 from gateway.facts import Facts, find

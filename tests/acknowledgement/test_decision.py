@@ -9,15 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.acknowledgement.decision import (
-    REASONS,
-    OwnIdentity,
-    decide,
-    declared_form,
-    is_answerable,
-    same_organisation,
-    without_tag,
-)
+from gateway.acknowledgement.decision import decide
+from gateway.acknowledgement.own import OwnIdentity, without_tag
+from gateway.acknowledgement.reasons import REASONS
+from gateway.acknowledgement.target import declared_form, is_answerable, same_organisation
 from gateway.message import Arrival, Envelope, Message, Session
 from gateway.parse import parse
 from gateway.plan import Acknowledgement, History, ReplyTo

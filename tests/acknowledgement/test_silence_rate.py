@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.acknowledgement.decision import OwnIdentity, decide
+from gateway.acknowledgement.decision import decide
+from gateway.acknowledgement.own import OwnIdentity
 from gateway.message import Arrival, Envelope, Message, Session
 from gateway.parse import parse
 from gateway.plan import Acknowledgement, History

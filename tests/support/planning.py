@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.acknowledgement.decision import OwnIdentity, our_people
 from gateway.acknowledgement.message_ids import MessageIds
+from gateway.acknowledgement.own import OwnIdentity, our_people
 from gateway.journal import Journal
 from gateway.message import Arrival, Envelope, Message, Session
 from gateway.parse import parse
