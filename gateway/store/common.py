@@ -11,7 +11,7 @@ import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -39,16 +39,17 @@ from gateway.store import (
     nodes,
     notes,
     people,
+    properties,
     reports,
     settling,
     together,
     upkeep,
 )
 from gateway.store import calls as calls_
-from gateway.store.acknowledgements import Limits
 from gateway.store.bodies import INLINE
 from gateway.store.choosing import Turn, backlog_hops, next_due
 from gateway.store.owner import this_process
+from gateway.store.rules import Rules
 from gateway.store.sql import Connection, Transaction, micros, moment_or_none, span
 from gateway.store.straight import Straight
 from gateway.store.writer import Writer
@@ -57,35 +58,6 @@ T = TypeVar("T")
 ALL_HOPS = 1_000_000
 RETRY_PIECE = 2000
 """Letters that `retry *` changes in one transaction."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What a store must know of the configuration."""
-
-    limits: Limits
-    terms: people.Terms
-    lease: int
-    """Microseconds."""
-
-    @classmethod
-    def of(
-        cls,
-        limits: Acknowledgements | None = None,
-        call_budget_periods: Mapping[str, timedelta] | None = None,
-        sites: Mapping[str, str] | None = None,
-        lease: timedelta = timedelta(minutes=5),
-    ) -> Rules:
-        """`call_budget_periods`: the budget's period by site; `sites`: the site of each domain."""
-        limits = limits or Acknowledgements()
-        terms = people.Terms(
-            per_author=span(limits.per_author),
-            dead_address=span(limits.dead_address),
-            pause=span(limits.pause),
-            budgets={site: span(time) for site, time in (call_budget_periods or {}).items()},
-            sites=dict(sites or {}),
-        )
-        return cls(Limits.of(limits), terms, span(lease))
 
 
 class CommonStore(ABC):
@@ -371,18 +343,7 @@ class CommonStore(ABC):
         return await self._write(lambda tx: calls_.close_call(tx, id_, outcome, who, micros(now)))
 
     async def secret(self) -> bytes:
-        fresh = secrets.token_bytes(32)
-
-        def work(tx: Transaction) -> bytes:
-            tx.db.execute(
-                "INSERT INTO properties (name, value) VALUES ('secret', ?) "
-                "ON CONFLICT (name) DO NOTHING",
-                (fresh,),
-            )
-            row = tx.db.execute("SELECT value FROM properties WHERE name = 'secret'").fetchone()
-            return bytes(row[0])
-
-        return await self._write(work)
+        return await self._write(partial(properties.secret, secrets.token_bytes(32)))
 
     # --- upkeep ---
 

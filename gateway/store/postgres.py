@@ -34,11 +34,12 @@ from gateway.store import (
     settling,
     together,
 )
-from gateway.store.common import CommonStore, Rules
+from gateway.store.common import CommonStore
 from gateway.store.owner import is_alive, is_here
 from gateway.store.postgres_door import Doorkeeper
 from gateway.store.postgres_schema import migrate
 from gateway.store.postgres_session import Numbers, PostgresSession
+from gateway.store.rules import Rules
 from gateway.store.sql import Connection, Transaction, micros
 from gateway.store.writer import Writer
 

@@ -21,8 +21,9 @@ from gateway.message import Arrival, Octets
 from gateway.settings import Acknowledgements
 from gateway.store import Node, NoSpaceError, StoreError, claiming, nodes, schema, upkeep
 from gateway.store.bodies import INLINE, Spool
-from gateway.store.common import CommonStore, Rules
+from gateway.store.common import CommonStore
 from gateway.store.owner import is_alive
+from gateway.store.rules import Rules
 from gateway.store.sql import Transaction, micros
 from gateway.store.sqlite_session import Named, SqliteSession
 from gateway.store.writer import Writer
