@@ -45,11 +45,16 @@ Places = NDArray[np.intp]
 """Positions of words in a text, or lengths of runs of them."""
 
 STYLE = (
-    "one !", "some !", "many !", "!! or ?!", "one ?", "some ?", "many ?", "...",
+    "one !", "some !", "many !", "!! or ?!",
+    "one ?", "some ?", "many ?", "...",
     "a word in capitals", "some in capitals", "many in capitals", "mostly capitals",
-    "smile", "frown", "no capitals", "currency", "telephone number",
+    "smile",
+    "frown",
+    "no capitals",
+    "currency",
+    "telephone number",
 )  # fmt: skip
-"""How a text is written: facts for every head."""
+"""How a text is written: facts for every head; `style` finds them in this order."""
 
 MAIL_ROOM = 96
 """Columns kept for what a message is like beside its words: facts for the spam head only, named in
@@ -240,24 +245,29 @@ def style(text: str) -> Columns:
     octets = text.encode("latin-1", "ignore")
     marks = octets.translate(None, _UNMARKED)
     signs = beyond_ascii(text)
-    loud, asked = marks.count(b"!"), marks.count(b"?")
     capitals, mostly = _capitals(octets)
     opening = text[:400]
-
-    def any_of(runs: Sequence[tuple[bytes, str]]) -> bool:
-        # Most runs of marks do not occur even when letters are left out, which is quickly seen.
-        return any(run in text for bare, run in runs if bare in marks)
-
     holds: Sequence[bool] = (
-        loud == 1, 2 <= loud <= 3, loud > 3, any_of(_LOUD),
-        asked == 1, 2 <= asked <= 3, asked > 3, any_of(_DOTS) or "…" in signs,
-        capitals == 1, 2 <= capitals <= 4, capitals > 4, mostly,
-        any_of(_SMILES) or not signs.isdisjoint(_SMILE),
-        any_of(_FROWNS) or not signs.isdisjoint(_FROWN),
+        *_how_many(marks.count(b"!"), 3), _holds(text, marks, _LOUD),
+        *_how_many(marks.count(b"?"), 3), _holds(text, marks, _DOTS) or "…" in signs,
+        *_how_many(capitals, 4), mostly,
+        _holds(text, marks, _SMILES) or not signs.isdisjoint(_SMILE),
+        _holds(text, marks, _FROWNS) or not signs.isdisjoint(_FROWN),
         len(text) > 20 and opening == opening.lower(),
         b"$" in marks or "€" in signs or "£" in signs,
     )  # fmt: skip
     return np.flatnonzero(holds).astype(np.int32)
+
+
+def _how_many(count: int, some: int) -> tuple[bool, bool, bool]:
+    """Whether it is one; two to `some`; more."""
+    return count == 1, 2 <= count <= some, count > some
+
+
+def _holds(text: str, marks: bytes, runs: Sequence[tuple[bytes, str]]) -> bool:
+    """Whether one of these runs of marks stands in a text. Most do not even where all that is no
+    mark is left out, which is quickly seen."""
+    return any(run in text for bare, run in runs if bare in marks)
 
 
 _TELEPHONE = np.int32(len(STYLE) - 1)
