@@ -90,34 +90,14 @@ class Router:
         if released:
             verdicts = {name: found for name, found in verdicts.items() if name != "spam"}
         case = Case(message, verdicts, history, now, released)
-        readings: dict[str, Reading] = {}
-        matches = []
-        for recipient in message.arrival.envelope.recipients:
-            mailbox = self.recipients.find(recipient)
-            gone = isinstance(mailbox, Reply)
-            if isinstance(mailbox, Reply):
-                mailbox = Mailbox(self._settings.sites[0], recipient.lower())
-            reading = readings.get(mailbox.site.site)
-            if reading is None:
-                reading = self.read(case, mailbox.site)
-                readings[mailbox.site.site] = reading
-            if gone:
-                matches.append(Match(recipient, mailbox, DEFAULT, Action.QUARANTINE, gone=True))
-            else:
-                matches.append(self._match(recipient, mailbox, reading, case))
-        action = _session_action([match.action for match in matches])
+        matches, readings = self._matches(case)
         if not matches:
             return Plan(Action.REFUSE, reply=UNKNOWN_RECIPIENT)
+        action = _session_action([match.action for match in matches])
         if action in (Action.DEFER, Action.REFUSE) and not (accepted or released):
             groups = self._groups(matches, readings, case)
             return Plan(action, groups, _turn_away(action, message, matches[0].mailbox.site))
-        taken = [
-            match
-            if (lone := _lone_action(match.action)) is match.action
-            else replace(match, action=lone)
-            for match in matches
-        ]
-        groups = self._groups(taken, readings, case)
+        groups = self._groups([_taken(match) for match in matches], readings, case)
         return Plan(max(group.action for group in groups), groups)
 
     def read(self, case: Case, site: Site) -> Reading:
@@ -149,6 +129,23 @@ class Router:
             form=reading.form,
         )  # fmt: skip
         return reading.decision, replace(call, reason="no such recipient here")
+
+    def _matches(self, case: Case) -> tuple[list[Match], dict[str, Reading]]:
+        """The rule of each recipient; and the message as each of their sites sees it, by name."""
+        first = self._settings.sites[0]
+        readings: dict[str, Reading] = {}
+        matches = []
+        for recipient in case.message.arrival.envelope.recipients:
+            found = self.recipients.find(recipient)
+            site = first if isinstance(found, Reply) else found.site
+            if site.site not in readings:
+                readings[site.site] = self.read(case, site)
+            if isinstance(found, Reply):
+                mailbox = Mailbox(first, recipient.lower())
+                matches.append(Match(recipient, mailbox, DEFAULT, Action.QUARANTINE, gone=True))
+            else:
+                matches.append(self._match(recipient, found, readings[site.site], case))
+        return matches, readings
 
     def _match(
         self,
@@ -209,21 +206,7 @@ class Router:
         if first.action is not decision.action:
             decision = replace(decision, action=first.action)
         stopped = first.action >= Action.QUARANTINE
-        acknowledgement = decide_acknowledgement(
-            case.message, case.verdicts, decision, case.history, site=site, route=route,
-            recipient=first.mailbox.address, own=self._own, now=case.now,
-            per_author=self._settings.acknowledgements.per_author,
-            large_providers=self._settings.acknowledgements.large_providers,
-        )  # fmt: skip
-        by_program = is_programs_answer(
-            case.message, case.history, self._own, acknowledgement.reasons
-        )
-        call = plan_call(
-            case.message, decision, case.verdicts, reading.history, reading.facts,
-            site=site, route=route, now=case.now, hours=reading.hours,
-            form=reading.form, by_program=by_program,
-            by_us=is_by_our_people(case.message, self._own),
-        )  # fmt: skip
+        acknowledgement, call = self._answers(first, decision, reading, case)
         if first.mailbox.is_role or (stopped and acknowledgement.send):
             acknowledgement = Acknowledgement(reason="policy", reasons=("policy",))
         promised = promise(site, route, case.now, reading.hours)
@@ -245,6 +228,28 @@ class Router:
             hold="" if case.released else _hold(route.hold, stopped, decision, first.rule.name),
             form=reading.form,
         )
+
+    def _answers(
+        self, match: Match, decision: Decision, reading: Reading, case: Case
+    ) -> tuple[Acknowledgement, CallPlan]:
+        """Whether its author is acknowledged, and whether somebody is to phone her."""
+        site, route = reading.site, match.rule.route
+        acknowledgement = decide_acknowledgement(
+            case.message, case.verdicts, decision, case.history, site=site, route=route,
+            recipient=match.mailbox.address, own=self._own, now=case.now,
+            per_author=self._settings.acknowledgements.per_author,
+            large_providers=self._settings.acknowledgements.large_providers,
+        )  # fmt: skip
+        by_program = is_programs_answer(
+            case.message, case.history, self._own, acknowledgement.reasons
+        )
+        call = plan_call(
+            case.message, decision, case.verdicts, reading.history, reading.facts,
+            site=site, route=route, now=case.now, hours=reading.hours,
+            form=reading.form, by_program=by_program,
+            by_us=is_by_our_people(case.message, self._own),
+        )  # fmt: skip
+        return acknowledgement, call
 
     def _deliver_to(
         self, members: Sequence[Match], reading: Reading, call: CallPlan
@@ -271,9 +276,13 @@ def _session_action(actions: Sequence[Action]) -> Action:
     return strongest
 
 
-def _lone_action(action: Action) -> Action:
+_INSTEAD = {Action.REFUSE: Action.QUARANTINE, Action.DEFER: Action.TAG}
+
+
+def _taken(match: Match) -> Match:
     """What a refusal or deferral becomes for one recipient of a message that is taken."""
-    return {Action.REFUSE: Action.QUARANTINE, Action.DEFER: Action.TAG}.get(action, action)
+    instead = _INSTEAD.get(match.action)
+    return match if instead is None else replace(match, action=instead)
 
 
 def _turn_away(action: Action, message: Message, site: Site) -> Reply:
