@@ -80,21 +80,10 @@ class SqliteStore(CommonStore):
             db, readable, backup = await asyncio.to_thread(_connect, path, folder)
         except (sqlite3.Error, OSError) as error:
             raise StoreError(f"the store cannot be opened: {error}") from error
-        patience = schema.BUSY_TIMEOUT
-        named = None if path == MEMORY else Named(path)
-        writes = SqliteSession(db, writes=True, patience=patience, named=named)
-        writer = Writer([writes], name="store-writer")
-        reader = writer
-        if readable is not None:
-            session = SqliteSession(readable, writes=False, patience=patience)
-            reader = Writer([session], name="store-reader")
-        store = cls(
-            writer,
-            reader,
-            Rules.of(limits, call_budget_periods, sites, lease),
-            Spool(folder, reserve, beside=path.parent),
-            passing=folder if passing else None,
-        )
+        writer, reader = _threads(path, db, readable)
+        rules = Rules.of(limits, call_budget_periods, sites, lease)
+        contents = Spool(folder, reserve, beside=path.parent)
+        store = cls(writer, reader, rules, contents, passing=folder if passing else None)
         if backup is not None:
             store.remarks.append(
                 f"the store was brought up to date; as it was it is kept: {backup}"
@@ -173,6 +162,20 @@ def _connect(
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     db, backup = schema.open_new(path)
     return db, schema.connect_reader(path), backup
+
+
+def _threads(
+    path: Path, db: sqlite3.Connection, readable: sqlite3.Connection | None
+) -> tuple[Writer, Writer]:
+    """What writes, and what reads: the same where there is no connection for reading."""
+    patience = schema.BUSY_TIMEOUT
+    named = None if path == MEMORY else Named(path)
+    writes = SqliteSession(db, writes=True, patience=patience, named=named)
+    writer = Writer([writes], name="store-writer")
+    if readable is None:
+        return writer, writer
+    reads = SqliteSession(readable, writes=False, patience=patience)
+    return writer, Writer([reads], name="store-reader")
 
 
 def _as_file_error(error: OSError) -> StoreError:
