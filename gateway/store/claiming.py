@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gateway.message import Octets
 from gateway.store import Job
@@ -55,15 +55,13 @@ def claim(
         "UPDATE letters SET state = 'active', lease = ?, due = ?, "
         "late = CASE WHEN state = 'waiting' OR (state = 'deferred' AND accepted < ?) "
         "THEN 1 ELSE late END "
-        f"WHERE number IN ({marks}) AND due <= ? "
-        "RETURNING number, id, kind, site, next_hop, reverse_path, cuts, "
-        "attempts, accepted, smtputf8, answerable, late, origin, one_to_one, pressed",
+        f"WHERE number IN ({marks}) AND due <= ? RETURNING {', '.join(_Leased._fields)}",
         (lease, until, now - HOLDS, *numbers, now),
     ).fetchall()
-    leased = {row[0]: row for row in rows}
+    leased = {row[0]: _Leased._make(row) for row in rows}
     ready = [due for due in ready if due.number in leased]
     jobs = _jobs(tx, [leased[due.number] for due in ready], lease, now, spooled)
-    _tell_late(tx, [leased[due.number][1] for due in ready if due.state == "waiting"], jobs, now)
+    _tell_late(tx, [leased[due.number].id for due in ready if due.state == "waiting"], jobs, now)
     return jobs, turn
 
 
@@ -166,50 +164,74 @@ def _survives(tx: Transaction, due: Due, now: int) -> bool:
     return False
 
 
+class _Leased(NamedTuple):
+    """A letter's row, as it stands when it has just been leased."""
+
+    number: int
+    id: str
+    kind: str
+    site: str
+    next_hop: str
+    reverse_path: str
+    cuts: str
+    attempts: int
+    accepted: int
+    smtputf8: int
+    answerable: int
+    late: int
+    origin: str
+    one_to_one: int
+    pressed: int
+
+
 def _jobs(
     tx: Transaction,
-    rows: Sequence[Any],
+    letters: Sequence[_Leased],
     lease: str,
     now: int,
     spooled: Callable[[str], Octets],
 ) -> list[Job]:
-    numbers = [row[0] for row in rows]
+    numbers = [letter.number for letter in letters]
     owed, tried = _recipients(tx.db, numbers)
     contents = _contents(tx.db, numbers)
     jobs = []
-    for row in rows:
-        number, id_, kind, site, hop, reverse_path, cuts = row[:7]
-        attempts, accepted, smtputf8, answerable, late, origin, one_to_one, pressed = row[7:]
-        named = owed[number] if one_to_one else json.loads(origin) if origin else ()
-        found = contents[number]
-        content = _content(found, bool(late), spooled)
+    for letter in letters:
+        to, found = tuple(owed[letter.number]), contents[letter.number]
+        content = _content(found, bool(letter.late), spooled)
         if content is None or found.prefix is None:
-            _without_content(tx, number, id_, found.queue_id, now)
+            _without_content(tx, letter.number, letter.id, found.queue_id, now)
             continue
-        jobs.append(
-            Job(
-                letter_id=id_,
-                queue_id=found.queue_id,
-                kind=kind,
-                site=site,
-                next_hop=hop,
-                reverse_path=reverse_path,
-                recipients=tuple(owed[number]),
-                prefix=found.prefix,
-                cuts=tuple((start, end) for start, end in json.loads(cuts)) if cuts else (),
-                content=content,
-                attempts=attempts,
-                accepted=moment(accepted),
-                lease=lease,
-                smtputf8=bool(smtputf8),
-                answerable=bool(answerable),
-                origin=tuple(named),
-                pressed=bool(pressed),
-                wishes=wishes_of(found.wishes),
-                last_tried=moment_or_none(tried.get(number)),
-            )
+        job = Job(
+            letter_id=letter.id,
+            queue_id=found.queue_id,
+            kind=letter.kind,
+            site=letter.site,
+            next_hop=letter.next_hop,
+            reverse_path=letter.reverse_path,
+            recipients=to,
+            prefix=found.prefix,
+            cuts=_cuts(letter),
+            content=content,
+            attempts=letter.attempts,
+            accepted=moment(letter.accepted),
+            lease=lease,
+            smtputf8=bool(letter.smtputf8),
+            answerable=bool(letter.answerable),
+            origin=to if letter.one_to_one else _origin(letter),
+            pressed=bool(letter.pressed),
+            wishes=wishes_of(found.wishes),
+            last_tried=moment_or_none(tried.get(letter.number)),
         )
+        jobs.append(job)
     return jobs
+
+
+def _cuts(letter: _Leased) -> tuple[tuple[int, int], ...]:
+    return tuple((start, end) for start, end in json.loads(letter.cuts)) if letter.cuts else ()
+
+
+def _origin(letter: _Leased) -> tuple[str, ...]:
+    return tuple(json.loads(letter.origin)) if letter.origin else ()
 
 
 def _recipients(
