@@ -131,7 +131,7 @@ QUESTIONS = (
 """A refusal is one phrase in a whole letter: pairs such as 'not' and 'ring' carry it."""
 
 
-HELD_OUT_HANDS = ("t",)
+HELD_OUT_HANDS = ("t", "ah", "ai", "aj")
 """Writers of our letters from whom nothing is learned; their letters judge what is made."""
 
 
