@@ -18,7 +18,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 import gateway.settings as models
-from gateway.configuration.schema import fields, models_in
+from gateway.configuration.schema import fields, held
 from gateway.verdict import Action
 
 SPELLINGS = {
@@ -51,17 +51,12 @@ def tree() -> list[tuple[type[BaseModel], str]]:
     found: dict[type[BaseModel], str] = {}
 
     def walk(annotation: Any, where: str) -> None:
-        origin, args = get_origin(annotation), get_args(annotation)
-        if origin is tuple:
-            walk(args[0], where + "[]")
-        elif origin is dict:
-            walk(args[1], where + ".NAME")
-        for model in models_in(annotation):
+        for model, place in held(annotation, where):
             if model in found or model in (models.Rate, models.WorkingTime):
                 continue
-            found[model] = where
+            found[model] = place
             for key, _, field in fields(model):
-                walk(field.annotation, f"{where}.{key}" if where else key)
+                walk(field.annotation, f"{place}.{key}" if place else key)
 
     walk(models.Settings, "")
     return list(found.items())

@@ -48,6 +48,18 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from models_in(get_args(annotation)[0])
 
 
+def held(annotation: Any, where: str) -> Iterator[tuple[type[BaseModel], str]]:
+    """The models that a value under the key `where` may be or hold, each with its place: `[]` is
+    one of a list, `.NAME` one of a map."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is tuple:
+        yield from held(args[0], where + "[]")
+    elif origin is dict:
+        yield from held(args[1], where + ".NAME")
+    for model in models_in(annotation):
+        yield model, where
+
+
 def below(annotation: Any, step: str | int) -> Iterator[Any]:
     """The annotations that one step further may lead to."""
     origin, args = get_origin(annotation), get_args(annotation)
@@ -80,14 +92,9 @@ def homes() -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
 
     def walk(annotation: Any, where: str) -> None:
-        origin, args = get_origin(annotation), get_args(annotation)
-        if origin is tuple:
-            walk(args[0], where + "[]")
-        elif origin is dict:
-            walk(args[1], where + ".NAME")
-        for model in models_in(annotation):
+        for model, place in held(annotation, where):
             for key, _, field in fields(model):
-                path = f"{where}.{key}" if where else key
+                path = f"{place}.{key}" if place else key
                 found.setdefault(key, []).append(path)
                 walk(field.annotation, path)
 
