@@ -122,11 +122,11 @@ class Courier:
         for remark in sent.remarks:
             self._journal.remarked(job.letter_id, lane.name, remark)
         self._judge(lane, job, sent)
-        return Tried(sent, breaker.until if sent.hop_failed else None)
+        return Tried(sent, breaker.until if sent.went_wrong else None)
 
     def _judge(self, lane: Lane, job: Job, sent: Sent) -> None:
         """What an attempt says about the next hop."""
-        if sent.hop_failed:
+        if sent.went_wrong:
             opened = lane.breaker.failed(self._clock(), job.letter_id)
             if opened and not lane.domain:  # a stranger's server is no trouble of ours
                 self._alerts.alert("next hop out of order", self._clock(), lane.name)

@@ -18,13 +18,21 @@ class Sent:
     outcomes: tuple[Outcome, ...]
     """One for each recipient of the job, in its order."""
     hop_failed: bool = False
-    """The next hop itself was out of order: the breaker counts it."""
+    """The next hop itself was out of order: it is no matter of this letter."""
     remarks: tuple[str, ...] = ()
     """What should be counted and warned of, in words of our own."""
     tells: bool = False
     """The next hop took over what the client asked to be told (RFC 3461)."""
     final: bool = False
     """What it took is in the mailbox (LMTP, Maildir), not only further on its way."""
+
+    @property
+    def went_wrong(self) -> bool:
+        """The breaker counts it: the next hop was out of order, or went away after the final dot.
+
+        Only the former shortens the wait of the letter: the latter may make a copy each time.
+        """
+        return self.hop_failed or any(outcome.result == "unknown" for outcome in self.outcomes)
 
 
 class Progress:

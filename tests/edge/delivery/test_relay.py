@@ -411,6 +411,28 @@ async def test_a_next_hop_that_is_down_is_asked_seldom_and_recovers_by_itself(
     assert len(bench.told_of("alert", what="next hop out of order")) == 1
 
 
+async def test_a_next_hop_that_dies_after_every_final_dot_is_asked_seldom(bench, hops):
+    """It may take each of them: every attempt at a letter may make a copy."""
+
+    async def take_and_vanish(server: Any, letter: Any) -> str:
+        hop.taken.append(letter)
+        server.transport.abort()
+        return "451 never seen"
+
+    hop = await hops.start(on_data=take_and_vanish)
+    bench.add_hop("mailbox", hop.address, connections=2)
+    letters = [await bench.keep("mailbox") for _ in range(20)]
+    async with bench.running() as relay:
+        await bench.until("delivery", 20, outcome="delayed")
+        assert 3 <= len(hop.taken) <= 4  # those under way when the third failed
+        assert bench.told_of("alert", what="next hop out of order", about="mailbox")
+        hop.on_data = None
+        bench.now += timedelta(minutes=10)
+        relay.wake()
+        await bench.until("delivery", 20, outcome="relayed")
+    assert {(await bench.entry(letter)).state for letter in letters} == {"relayed"}
+
+
 async def test_one_letter_that_a_quiet_next_hop_chokes_on_stops_no_other(bench, hops):
     async def hang(*_: Any) -> None:
         await asyncio.sleep(3600)
