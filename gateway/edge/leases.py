@@ -13,6 +13,10 @@ from datetime import datetime, timedelta
 from gateway.journal import Journal
 from gateway.store import Job, Store
 
+STILL = timedelta(seconds=20)
+"""Whoever did not turn for so long may have been taken for dead by other nodes, and its letters
+given to others; that takes them half a minute at least (`store/nodes.py`)."""
+
 
 class Leases:
     """By letter id and lease."""
@@ -35,10 +39,14 @@ class Leases:
         self._renewal = renewal
         self._retry = retry
         self._jobs: dict[tuple[str, str], Job] = {}
-        self._renewed = clock()
+        self._renewed = self._turned = clock()
+        self._asking = asyncio.Lock()
 
     def __len__(self) -> int:
         return len(self._jobs)
+
+    def __contains__(self, job: Job) -> bool:
+        return (job.letter_id, job.lease) in self._jobs
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(tuple(self._jobs))
@@ -54,15 +62,36 @@ class Leases:
         """The machine stood still, or its clock jumped: a renewal was left out."""
         return abs(self._clock() - self._renewed) > 2 * self._renewal
 
-    async def renew(self) -> None:
+    async def renew(self) -> bool:
+        """Whether that could be done; what is ours no more is not among them any longer."""
         now, jobs = self._clock(), tuple(self._jobs.values())
         if jobs:
             try:
-                await self._store.extend(jobs, now)
+                over = await self._store.extend(jobs, now)
             except Exception as error:
                 self._journal.trouble("store", error)
-                return
-        self._renewed = now
+                return False
+            for job in over:
+                self.ended(job)
+        self._renewed = self._turned = now
+        return True
+
+    def turns(self) -> None:
+        """The loop turns; that it stood still is to be seen until the leases were looked at."""
+        if not self.doubtful:
+            self._turned = self._clock()
+
+    @property
+    def doubtful(self) -> bool:
+        """We stood still: what is in hand may be others' by now."""
+        return abs(self._clock() - self._turned) > STILL
+
+    async def ask(self) -> None:
+        """Look whose they are, one of us for all; the store may be in trouble, so that whoever must
+        know asks again."""
+        async with self._asking:
+            if self.doubtful and not await self.renew():
+                await asyncio.sleep(self._retry)
 
     async def keep(self) -> None:
         """Renew them again and again, until cancelled."""

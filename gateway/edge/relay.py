@@ -50,6 +50,7 @@ IN_HAND = 512
 FAULTS = 3
 """Attempts that may end in a fault of ours before the letter is held."""
 
+TAKEN_OVER = "we stood still, and its lease is over: whoever has it now delivers it"
 STOPPED = Reply(451, "4.3.2", "The gateway was stopped during delivery")
 
 
@@ -182,6 +183,7 @@ class Relay:
         keeper = asyncio.create_task(self._in_hand.keep(), name="leases")
         try:
             while not self._draining:
+                self._in_hand.turns()
                 self._changed.clear()
                 more = False
                 try:
@@ -286,11 +288,18 @@ class Relay:
         """Hand on one letter after the other as long as some wait and as many may be under way."""
         try:
             while lane.queue and lane.workers <= lane.width(self._clock()):
+                if self._in_hand.doubtful:
+                    await self._in_hand.ask()
+                    continue
+                self._in_hand.turns()
                 job = lane.queue.popleft()
                 if lane.left_out and not self._lanes.is_full(lane):
                     lane.left_out = False
                     self._changed.set()
-                await self._attempt(lane, job)
+                if job in self._in_hand:
+                    await self._attempt(lane, job)
+                else:
+                    self._journal.remarked(job.letter_id, lane.name, TAKEN_OVER)
         finally:
             lane.workers -= 1
             if lane.queue and not lane.workers and not self._draining:

@@ -261,8 +261,8 @@ class Store(Protocol):
         """Write down an attempt; tells whether other letters became due by it."""
         ...
 
-    async def extend(self, jobs: Sequence[Job], now: datetime) -> None:
-        """Renew the leases of jobs still at work."""
+    async def extend(self, jobs: Sequence[Job], now: datetime) -> Sequence[Job]:
+        """Renew the leases of jobs still at work; gives those whose lease is over."""
         ...
 
     async def give_back(self, jobs: Sequence[Job], now: datetime) -> None:

@@ -119,13 +119,20 @@ def without_content(tx: Transaction, job: Job, now: int) -> None:
         _without_content(tx, row[0], job.letter_id, job.queue_id, now)
 
 
-def extend(tx: Transaction, jobs: Sequence[Job], until: int) -> None:
-    """Renew leases; a letter that is just being settled needs none."""
+def extend(tx: Transaction, jobs: Sequence[Job], until: int) -> list[Job]:
+    """Renew leases; a letter that is just being settled needs none. Gives those that are over:
+    settled, or somebody else's."""
     tx.db.executemany(
         "UPDATE letters SET due = ? WHERE number = (SELECT number FROM letters "
         "WHERE id = ? AND lease = ? AND state = 'active'/*pg FOR UPDATE SKIP LOCKED*/)",
         [(until, job.letter_id, job.lease) for job in jobs],
     )
+    in_, ids = among([job.letter_id for job in jobs])
+    rows = tx.db.execute(
+        f"SELECT id, lease FROM letters WHERE id IN ({in_}) AND state = 'active'", ids
+    )
+    ours = {(id_, lease) for id_, lease in rows}
+    return [job for job in jobs if (job.letter_id, job.lease) not in ours]
 
 
 def _tell_late(tx: Transaction, waited: Sequence[str], jobs: Sequence[Job], now: int) -> None:

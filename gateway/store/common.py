@@ -221,9 +221,9 @@ class CommonStore(ABC):
         work = settling.Settle(job, settlement, micros(now))
         return await asyncio.shield(self._writer.put(work, may_wait=True, many=settling.settle))
 
-    async def extend(self, jobs: Sequence[Job], now: datetime) -> None:
+    async def extend(self, jobs: Sequence[Job], now: datetime) -> Sequence[Job]:
         until = micros(now) + self._lease
-        await self._write(lambda tx: claiming.extend(tx, jobs, until))
+        return await self._write(lambda tx: claiming.extend(tx, jobs, until))
 
     async def give_back(self, jobs: Sequence[Job], now: datetime) -> None:
         """Return leases of jobs that were not begun, so that others need not wait for their end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,8 +20,14 @@ from gateway.plan import Letter
 from gateway.reply import Reply
 from gateway.resolver import Answer, Zone
 from gateway.settings import NextHop
-from gateway.store import Job, Settlement, StoreError
+from gateway.store import Job, Settlement, StoreError, claiming
+from gateway.store.choosing import Turn
+from gateway.store.sql import Transaction, micros
 from gateway.store.sqlite import SqliteStore
+
+
+def fail(queue_id: str) -> Any:
+    raise OSError(queue_id)
 
 
 def answering(reply: str) -> Any:
@@ -815,6 +822,52 @@ async def test_a_machine_that_stood_still_takes_nothing_from_itself(bench, hops,
         await bench.until("delivery", 3, kind=kind, outcome="relayed")
     assert [(await bench.entry(each)).state for each in own] == ["relayed"] * 3
     assert len(hop.taken) == 3
+
+
+@pytest.mark.parametrize("away", [0, 2])
+async def test_who_stood_still_and_was_taken_for_dead_repeats_nothing(
+    bench, hops, monkeypatch, away
+):
+    """Others deliver by now what stood in our lanes; `away`: so often the store cannot tell yet."""
+    gate = asyncio.Event()
+
+    async def slow(*_: Any) -> None:
+        await gate.wait()
+
+    hop = await hops.start(on_data=slow)
+    bench.add_hop("mailbox", hop.address, connections=1)
+    taken = [await bench.keep("mailbox") for _ in range(3)]
+    async with bench.running() as relay:
+        await hop.wait_for(lambda: "DATA" in hop.commands)
+
+        def take_over(tx: Transaction) -> Sequence[Job]:
+            """As another node does while we sleep: in one piece, since we are awake in truth."""
+            claiming.end_orphans(tx, lambda _owner: False)
+            until, lease = micros(bench.now + timedelta(minutes=9)), claiming.new_lease("other")
+            jobs, _ = claiming.claim(
+                tx, micros(bench.now), until, 10, frozenset(), fail, lease=lease, turn=Turn()
+            )
+            return jobs
+
+        jobs = await bench.store._write(take_over)
+        assert {job.letter_id for job in jobs} == set(taken)
+        tries, extend = iter(range(away)), bench.store.extend
+
+        async def later(*args: Any) -> Any:
+            if next(tries, None) is not None:
+                raise StoreError("not yet")
+            return await extend(*args)
+
+        monkeypatch.setattr(bench.store, "extend", later)
+        bench.now += timedelta(minutes=1)
+        gate.set()
+        await bench.until("remark", 2, what=relay_module.TAKEN_OVER)
+        mine = await bench.keep("mailbox")
+        relay.wake()
+        await bench.until("delivery", id=mine, outcome="relayed")
+    assert len(hop.taken) == 2, "the one that was under way, and the new one"
+    assert len(bench.told_of("trouble", where="store")) == away
+    assert [(await bench.entry(each)).state for each in taken] == ["active"] * 3
 
 
 @pytest.mark.parametrize("kind", ["letter", "acknowledgement"])
