@@ -20,7 +20,6 @@ from gateway.edge import content
 from gateway.edge.transport import Progress, Sent, everyone
 from gateway.reply import Reply
 from gateway.store import Job
-from gateway.store.bodies import sync_folder
 
 DELIVERED = Reply(250, "2.0.0", "Delivered to the mailbox folder")
 NO_SPACE = Reply(452, "4.3.1", "No space for the mailbox folder")
@@ -91,7 +90,7 @@ class Maildir:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
-        sync_folder(self._path / "new")
+        _sync_folder(self._path / "new")
 
 
 def file_name(job: Job, hostname: str) -> str:
@@ -107,8 +106,8 @@ def make(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in ("tmp", "cur", "new"):
         (path / name).mkdir(mode=0o700, exist_ok=True)
-    sync_folder(path)
-    sync_folder(path.parent)
+    _sync_folder(path)
+    _sync_folder(path.parent)
 
 
 def return_path(job: Job) -> bytes:
@@ -128,3 +127,11 @@ def _write_all(descriptor: int, octets: bytes) -> None:
     view = memoryview(octets)
     while view:
         view = view[os.write(descriptor, view) :]
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
