@@ -29,8 +29,9 @@ LONGEST_CLAUSE = 60
 """Characters of a clause that names a way of writing and nothing else."""
 _FEW, _SOME = r"(?:[\w']+ ){0,3}", r"(?:[\w']+ ){0,10}"
 _MACRO = re.compile(r"\{([A-Z]+)\}")
-_KINDS = ("insists", "forbids", "alone", "spares", "instead")
-_LINE = re.compile(r"(?:insists|forbids|alone|spares|instead): |[A-Z]+ = ")
+_FINDS = ("insists", "forbids", "alone", "declines")
+_KINDS = (*_FINDS, "offers", "spares", "instead")
+_LINE = re.compile(rf"(?:{'|'.join(_KINDS)}): |[A-Z]+ = ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,10 @@ class Grammar:
     """The expressions of one language."""
 
     finds: tuple[tuple[str, str], ...]
-    """Kind and expression of all that insist, forbid, or are a clause alone."""
+    """Kind and expression of all that insist, forbid, are a clause alone, or decline an offer."""
     filter: Any
     """Tells which of `finds` may match a sentence (re2.Filter; it has no types)."""
+    offers: re.Pattern[str]
     spares: re.Pattern[str]
     instead: re.Pattern[str]
 
@@ -67,20 +69,26 @@ def _found(said: list[str], known: Grammar) -> str:
     plain = [one.strip()[:LONGEST_SENTENCE] for one in bare("\0".join(said)).split("\0")]
     if not known.may_match("\n".join(plain)):
         return ""
-    for piece, sentence in zip(said, plain, strict=True):
-        found = _forbidden(piece, sentence, known)
+    for piece, sentence, before in zip(said, plain, ["", *plain[:-1]], strict=True):
+        found = _forbidden(piece, sentence, before, known)
         if found:
             return "" if any(known.instead.search(other) for other in plain) else found
     return ""
 
 
-def _forbidden(piece: str, sentence: str, known: Grammar) -> str:
-    """What one sentence forbids, given with its marks and in its plain form."""
+def _forbidden(piece: str, sentence: str, before: str, known: Grammar) -> str:
+    """What one sentence forbids, given with its marks and in its plain form.
+
+    `before` is the sentence before it, plain: "Someone wants to ring. Please don't."
+    """
     forbidden = ""
     for number in known.may_match(sentence):
         kind, expression = known.finds[number]
         if kind == "alone":
             match = _alone(piece, compiled_one(expression))
+        elif kind == "declines":
+            declined = compiled_one(expression).search(sentence)
+            match = declined if declined and known.offers.search(before) else None
         elif kind == "insists" or not forbidden:
             match = compiled_one(expression).search(sentence)
         else:
@@ -159,12 +167,13 @@ def compiled(lines: list[str]) -> Grammar:
         else:
             name, _, words = line.partition(" = ")
             macros[name] = _expanded(words, macros)
-    finds = tuple((kind, one) for kind in _KINDS[:3] for one in kinds[kind])
+    finds = tuple((kind, one) for kind in _FINDS for one in kinds[kind])
     candidates = re2.Filter()
     for _, expression in finds:
         candidates.Add(without_looking(expression))
     candidates.Compile()
-    return Grammar(finds, candidates, _joined(kinds["spares"]), _joined(kinds["instead"]))
+    rest = (_joined(kinds[kind]) for kind in _KINDS[len(_FINDS) :])
+    return Grammar(finds, candidates, *rest)
 
 
 def _expanded(expression: str, macros: Mapping[str, str]) -> str:

@@ -145,6 +145,55 @@ pt Por carta ou por email.
 pt O próximo que ligar vai ter notícias minhas.
 nl Per brief of per mail.
 nl De volgende die belt krijgt een klacht.
+en Someone wants to ring me for feedback. Please don't, this thread is enough.
+en Your last letter says you will try me by phone. Save it.
+en The reply has to be by post.
+en You can write to me from here on.
+en Anything you have to say goes in an email.
+en Letters suit us best.
+en Please just write to me.
+en We will not be joining any call.
+en There's no point trying to get me on the phone.
+en No need for your Mr Hall to phone me.
+en I'd sooner have it written down than told over the phone.
+en Forgive me if I don't want anyone phoning me.
+en Please answer by email rather than on the phone.
+de Ich möchte von Ihnen auch wirklich nicht mehr angerufen werden.
+de Jemand von Ihnen wollte mich noch anrufen. Lassen Sie das bitte bleiben.
+de Ich will mit niemandem sprechen.
+de Bitte kein Rückruf zur Zufriedenheit.
+de Spart euch den Anruf.
+de Ich habe den Hörer satt, Anrufen möchte ich nicht haben.
+fr Vous proposez de m'appeler tous les mois. Ce n'est pas la peine.
+fr S'il vous plaît, continuons par écrit uniquement.
+fr Qu'ils ne me téléphonent pas.
+fr Plus aucun message sur ce numéro.
+fr Par retour de mail et rien d'autre.
+es Les ruego que se abstengan de telefonearme.
+es No contesto teléfonos.
+es Me quedé sin voz, escriban.
+es Quieren llamarme para la encuesta. No, gracias.
+es Con el teléfono no nos entendemos.
+it Telefonarmi è inutile.
+it Non riceviamo telefonate.
+it Scrivetemi qui, non telefonate neanche voi.
+it Volete chiamarmi per il questionario. Meglio di no, grazie.
+it Rispondete soltanto a questa e-mail.
+pt Telefonemas não, a bordo não há rede.
+pt Não discuto isto de viva voz.
+pt Só peço que não fiquem me telefonando.
+pt Querem ligar para o inquérito. Não, obrigada.
+nl Ik heb liever niet dat u belt.
+nl Je vroeg of je me kon bellen. Liever niet, stuur een berichtje.
+nl Ik ben doof, u kunt mij dus niet bellen.
+nl Laat ik vooropstellen dat ik niet gebeld wil worden.
+nl Een belafspraak hoef ik niet.
+en Your offer of a call is declined.
+de Sehen Sie bitte von einem Rückruf ab.
+fr Je préfère qu'on m'écrive.
+it Preferisco che mi scriviate.
+pt Prefiro que me escrevam.
+nl Ik word liever niet gebeld.
 """
 NEAR_MISSES = """
 en Nobody called me back.
@@ -242,6 +291,53 @@ es Es mi tercer correo sin respuesta.
 it È la mia terza mail senza risposta.
 pt É o meu terceiro email sem resposta.
 nl Dit is mijn derde mail zonder antwoord.
+en Don't bother calling me if all you've got is another script.
+en There's no point ringing her, obviously.
+en Please do not ring Dad about it, he gets muddled. I'm on my mobile.
+en Your support page says please do not call, use chat.
+en The do not call list will not import.
+en Our customers are all telling us stop calling me.
+en Your company can't pick up a phone.
+en I don't want another phone call that ends with nothing.
+en Nobody has been in touch, no phone call or letter.
+en You needn't ring or write back.
+en I can't see my scans in the portal only the letter.
+en You said you would ring. Please don't forget again.
+en You promised to call me. No thanks to you I waited all day.
+de Bitte nicht meine Mutter anrufen, sie weint.
+de Den Paketdienst brauchen Sie nicht anzurufen.
+de Vier Zusagen, kein Anruf.
+de Während der Fahrt telefoniere ich nicht, sonst gern.
+de Ich weiß nicht, ob ich anrufen oder schreiben soll.
+fr N'appelez pas ça un incident mineur.
+fr Par pitié qu'il n'appelle pas le voisin.
+fr Pas besoin de me rappeler si le versement est en route.
+fr On ira plus vite que par mail.
+fr Je ne sais pas s'il faut appeler ou écrire.
+es No llamen a mi madre, llámenme a mí.
+es Borren el número de mi madre.
+es Antes de las seis no contesto el celular, doy clases.
+es Les escribí un correo y no llamaron.
+it Vi prego di non chiamare lui, è anziano.
+it Ve lo scrive nero su bianco il medico.
+it Ho poca batteria, sto scrivendo e non telefono.
+pt Ele não ouve bem, não lhe liguem.
+pt E não chamem isso de atraso.
+pt Ela já não precisa de ligar para passar o número.
+nl Hij kan niet bellen, dus regel ik het.
+nl De monteur is er niet en die man aan de telefoon was bot.
+nl Het hoofdnummer bellen heeft geen zin, dat is dood.
+nl De koper belt niet af en neemt niet op.
+en They said it has to be email because the lines are down.
+en Nobody from your office ever calls me.
+de Rufen Sie bitte nicht den Nachbarn an, sondern mich.
+de Bitte nicht vergessen mich anzurufen.
+fr Ne m'appelez pas madame.
+fr Ne téléphonez pas à mon mari mais à moi.
+es No lo llamen retraso.
+it Non mi chiami signorina.
+nl Ik ga jullie niet meer bellen.
+nl Belt u alstublieft niet de buren maar mij.
 """
 
 
