@@ -147,9 +147,11 @@ class Supervisor:
             moments += [worker.due for worker in self._workers if not worker.pid]
         seconds = min(max(min(moments) - now, 0.0), 3600.0)
         info = signal.sigtimedwait(_WATCHED, seconds)
-        if info is None or info.si_signo == signal.SIGCHLD:
+        # Who was suspended for longer than `seconds` gets, from CPython, what nobody has filled in.
+        number = info.si_signo if info and info.si_signo in _WATCHED else signal.SIGCHLD
+        if number == signal.SIGCHLD:
             return
-        if info.si_signo == signal.SIGHUP:
+        if number == signal.SIGHUP:
             self._journal.lifecycle("reload")
             self._send(signal.SIGHUP)
             try:

@@ -504,6 +504,24 @@ def test_one_that_is_stuck_is_killed_and_its_content_found_out(run):
     assert running.end() == 0
 
 
+def test_who_was_suspended_goes_on(run):
+    """Once it was taken for a request to stop."""
+    running = run("""
+        Pulse.look = 0.05
+        worker = lambda index: until_told("ready", index)
+        sys.exit(supervise(1, worker, journal=journal, pulse=Pulse(1)))
+    """)
+    running.wait_for("ready", 0)
+    for _ in range(3):
+        running.signal(signal.SIGSTOP)
+        time.sleep(0.2)  # longer than it wanted to wait
+        running.signal(signal.SIGCONT)
+        assert running.quiet("draining", seconds=0.2)
+    running.signal(signal.SIGTERM)
+    running.wait_for("draining")
+    assert running.end() == 0
+
+
 def test_who_waits_for_somebody_to_read_its_lines_is_not_stuck(tmp_path):
     """The collector of the log stalls: all of us wait for it, and go on when it does."""
     script = textwrap.dedent("""
