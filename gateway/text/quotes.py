@@ -283,15 +283,15 @@ def _mark_signature(letter: _Letter) -> None:
 
 
 def _sign_stretch(letter: _Letter, start: int, end: int) -> None:
+    """From below: what stands under a delimiter, what a phone added, what is under a closing."""
     sign_offs = letter.sign_offs(start, end)
-    below = 0
-    letters = 0
+    below = letters = 0  # lines and letters of them since the last delimiter
     for index in range(end - 1, start - 1, -1):
         text = letter.stripped[index]
         if not text:
             continue
-        if text in _DELIMITERS and below <= SIGNATURE_LINES * 3:
-            if letter.lines[index].rstrip("\r") == "-- " or below <= SIGNATURE_LINES:
+        if text in _DELIMITERS:
+            if below <= SIGNATURE_LINES or letter.lines[index].rstrip("\r") == "-- ":
                 _sign(letter, index, end)
                 end, below, letters = index, 0, 0
                 continue
@@ -300,13 +300,11 @@ def _sign_stretch(letter: _Letter, start: int, end: int) -> None:
                 letter.kinds[index] = SIGNED
                 if below <= 1:
                     continue
-            elif below <= SIGNATURE_LINES and letters <= 60 * (below + 1):
-                closing = phrases.CLOSING.match(text)
-                if closing and _closes(text, closing):
-                    _sign(letter, index, end)
-                    if phrases.THANKS.match(text):
-                        letter.kinds[index] = OWN
-                    return
+            elif below <= SIGNATURE_LINES and letters <= 60 * (below + 1) and _closes(text):
+                _sign(letter, index, end)
+                if phrases.THANKS.match(text):
+                    letter.kinds[index] = OWN
+                return
         below += 1
         letters += len(text)
         if below > SIGNATURE_LINES * 3:
@@ -321,8 +319,11 @@ def _without_links(text: str) -> str:
     return _LINK.sub("", text).replace("[", "").replace("]", "")
 
 
-def _closes(text: str, closing: re.Match[str]) -> bool:
+def _closes(text: str) -> bool:
     """A closing formula stands alone on its line, or with a name behind it."""
+    closing = phrases.CLOSING.match(text)
+    if closing is None:
+        return False
     rest = text[closing.end() :].strip(" ,.!–-;:")
     return len(rest.split()) <= 4 and not rest.endswith("?") and not any(map(str.isdigit, rest))
 
