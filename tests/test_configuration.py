@@ -422,6 +422,44 @@ def test_what_is_no_yaml_hides_nothing_else(folder: Path) -> None:
     ]
 
 
+ROUTES = """\
+routes:
+- {to: a@shop.example, acknowlege: received}
+- to: b@shop.example
+  spam: [spam, unsure
+  tune: [irate]
+- {to: c@shop.example, tag: [x}
+- to: "d@shop.example
+- to: e@shop.example
+  call: nevr
+calls:
+  within: 30 minutes
+  budget: 5 per day
+  notify: [a@inside.example
+  phone: 'x
+"""
+
+
+def test_what_is_no_yaml_hides_nothing_else_of_its_key(folder: Path) -> None:
+    shop = SHOP[: SHOP.index("routes:")] + ROUTES
+    said = mistakes(folder, MAIN, shop)
+    first = SHOP[: SHOP.index("routes:")].count("\n")
+    found = [line.partition(";")[0].removeprefix("shop.yaml:") for line in said]
+    assert [
+        f"{int(line.partition(':')[0]) - first}{line[line.index(':') :]}" for line in found
+    ] == [
+        "2: routes[0].acknowlege: unknown key",
+        "4: not YAML: while parsing a flow sequence, did not find expected ',' or ']'",
+        "5: routes[1].tune: unknown key",
+        "6: not YAML: while parsing a flow sequence, did not find expected ',' or ']'",
+        "7: not YAML: while scanning a quoted scalar, found unexpected end of stream",
+        "9: routes[4].call: 'nevr' is not 'policy', 'always' or 'never'",
+        "11: calls.within: '30 minutes' does not fit",
+        "13: not YAML: while parsing a flow sequence, did not find expected ',' or ']'",
+        "14: not YAML: while scanning a quoted scalar, found unexpected end of stream",
+    ]
+
+
 def test_a_key_without_its_colon(folder: Path) -> None:
     main = MAIN.replace("hostname: ", "hostname ") + "retry: {frist: 1m}\n"
     assert [line.partition(";")[0] for line in mistakes(folder, main)] == [

@@ -8,14 +8,15 @@ often as they are used) are bounded.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import yaml
 
-from gateway.problems import shown
+from gateway.configuration.yaml_events import Mistake, NotYamlError, StopError, events
+from gateway.configuration.yaml_salvage import left
+from gateway.problems import Steps, shown
 
 MAX_OCTETS = 4 << 20
 MAX_NODES = 200_000
@@ -25,15 +26,6 @@ FILE_TAG = "!file"
 _KNOWN_TAGS = frozenset({None, "!", FILE_TAG, "tag:yaml.org,2002:str"})
 _TEXT_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
 MERGE_KEY = "<<"
-
-
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """What is wrong in the file itself, before anybody asks what its keys mean."""
-
-    line: int
-    what: str
-    mend: str
 
 
 @dataclass(slots=True)
@@ -81,16 +73,8 @@ Node: TypeAlias = "Scalar | Sequence | Mapping"
 class Tree:
     root: Node | None
     mistakes: list[Mistake]
-    lost: dict[str, int] = field(default_factory=dict)
-    """Keys of the file whose values are no YAML, and their lines."""
-
-
-class _StopError(Exception):
-    """Reading this file cannot go on."""
-
-    def __init__(self, line: int, what: str, mend: str) -> None:
-        super().__init__(what)
-        self.mistake = Mistake(line, what, mend)
+    lost: dict[Steps, int] = field(default_factory=dict)
+    """What of the file is no YAML, and its lines."""
 
 
 def parse(octets: bytes) -> Tree:
@@ -101,109 +85,37 @@ def parse(octets: bytes) -> Tree:
     composer = _Composer()
     try:
         text = _text(octets)
-        for event in _events(text):
+        for event in events(text):
             composer.take(event)
         return Tree(composer.root, composer.mistakes)
-    except _StopError as stop:
+    except StopError as stop:
         told = [*composer.mistakes, stop.mistake]
-    except _SyntaxError as error:
+    except NotYamlError as error:
         told = [error.mistake(0)]
-        rest, mistakes, lost = _left(text)
+        rest, mistakes, lost = left(text)
         if lost:
             told = mistakes
-            with suppress(_StopError, _SyntaxError):
+            with suppress(StopError, NotYamlError):
                 return _salvaged(rest, mistakes, lost)
     return Tree(None, told)
 
 
-def _salvaged(text: str, told: list[Mistake], lost: dict[str, int]) -> Tree:
+def _salvaged(text: str, told: list[Mistake], lost: dict[Steps, int]) -> Tree:
     """What is left of a file. Raises what still stops it."""
     composer = _Composer()
-    for event in _events(text):
+    for event in events(text):
         composer.take(event)
     return Tree(composer.root, [*composer.mistakes, *told], lost)
 
 
-_KEY = re.compile(r"[\"']?([A-Za-z0-9_][A-Za-z0-9_-]*)")
-_NO_COLON = ("no key with a colon and a space behind it", "write 'key: value'")
-
-
-def _left(text: str) -> tuple[str, list[Mistake], dict[str, int]]:
-    """The file without those of its keys that are no YAML, and what is wrong there."""
-    lines = text.split("\n")
-    starts = [index for index, line in enumerate(lines) if _KEY.match(line)]
-    mistakes: list[Mistake] = []
-    lost: dict[str, int] = {}
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=False):
-        key = _KEY.match(lines[start])
-        try:
-            kinds = {type(event) for event in _events("\n".join(lines[start:end]).rstrip())}
-            if yaml.MappingStartEvent in kinds:
-                continue
-            mistakes.append(Mistake(start + 1, *_NO_COLON))
-        except _StopError:
-            continue
-        except _SyntaxError as error:
-            mistakes.append(error.mistake(start))
-        lost[key[1] if key else ""] = start + 1
-        lines[start:end] = [""] * (end - start)
-    return "\n".join(lines), mistakes, lost
-
-
 def _text(octets: bytes) -> str:
     if len(octets) > MAX_OCTETS:
-        raise _StopError(1, f"larger than {MAX_OCTETS >> 20} MB", "split it into one file per site")
+        raise StopError(1, f"larger than {MAX_OCTETS >> 20} MB", "split it into one file per site")
     try:
         return octets.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = octets.count(b"\n", 0, error.start) + 1
-        raise _StopError(line, "not UTF-8 text", "save the file as UTF-8") from None
-
-
-def _events(text: str) -> Iterator[yaml.Event]:
-    try:
-        yield from yaml.parse(text, Loader=yaml.CSafeLoader)
-    except yaml.MarkedYAMLError as error:
-        raise _SyntaxError(error, text) from None
-    except yaml.reader.ReaderError as error:
-        where = error.position if isinstance(error.position, int) else 0
-        raise _StopError(
-            text.count("\n", 0, where) + 1, "a character that YAML forbids", "remove it"
-        ) from None
-    except (yaml.YAMLError, RecursionError):
-        raise _StopError(1, "not YAML", "look at the indentation, brackets and quotes") from None
-
-
-class _SyntaxError(Exception):
-    """What libyaml says of a text, at the line where it noticed or where the open end began."""
-
-    def __init__(self, error: yaml.MarkedYAMLError, text: str) -> None:
-        super().__init__("not YAML")
-        mark = error.problem_mark or error.context_mark
-        number = mark.line + 1 if mark else 1
-        begun = error.context_mark.line + 1 if error.context_mark else number
-        lines = text.split("\n")
-        if number >= len(lines) and "stream" in (error.problem or ""):
-            number = begun  # the rest of the text was swallowed
-        self._line = min(number, max(len(lines), 1))
-        self._what = ", ".join(part for part in (error.context, error.problem) if part)
-        self._mend = _syntax_mend("".join(lines[self._line - 1 : self._line]))
-        if "mapping values are not allowed" in self._what:
-            self._mend = "put text that holds ': ' in quotes, and look at the indentation"
-
-    def mistake(self, above: int) -> Mistake:
-        """`above`: how many lines stand before this text in its file."""
-        return Mistake(self._line + above, f"not YAML: {self._what}", self._mend)
-
-
-def _syntax_mend(line: str) -> str:
-    if "\t" in line[: len(line) - len(line.lstrip())]:
-        return "indent with spaces, never with tabs"
-    if "${" in line and ("{" in line.replace("${", "") or "[" in line):
-        return 'inside { } and [ ] write "${NAME}" in quotes'
-    if '"' in line and "\\" in line:
-        return "put text with a backslash in single quotes: '…'"
-    return "look at the indentation, colons, brackets and quotes here and just above"
+        raise StopError(line, "not UTF-8 text", "save the file as UTF-8") from None
 
 
 class _Composer:
@@ -232,7 +144,7 @@ class _Composer:
             case yaml.DocumentStartEvent():
                 self._documents += 1
                 if self._documents > 1:
-                    raise _StopError(_line(event), "a second document", "one file, one document")
+                    raise StopError(_line(event), "a second document", "one file, one document")
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         plain = event.style in (None, "") and event.tag not in _TEXT_TAGS
@@ -264,7 +176,7 @@ class _Composer:
     def _alias(self, event: yaml.AliasEvent) -> None:
         node = self._anchors.get(event.anchor or "")
         if node is None:
-            raise _StopError(
+            raise StopError(
                 _line(event),
                 "an alias (*name) without its anchor (&name) above",
                 "put text that begins with * in quotes",
@@ -282,9 +194,9 @@ class _Composer:
     def _count(self, line: int, size: int, height: int) -> None:
         self._nodes += size
         if self._nodes > MAX_NODES:
-            raise _StopError(line, f"more than {MAX_NODES} values", "use fewer aliases, more files")
+            raise StopError(line, f"more than {MAX_NODES} values", "use fewer aliases, more files")
         if len(self._stack) + height > MAX_DEPTH:
-            raise _StopError(line, f"nested deeper than {MAX_DEPTH}", "write it flatter")
+            raise StopError(line, f"nested deeper than {MAX_DEPTH}", "write it flatter")
 
     def _place(self, node: Node) -> None:
         if not self._stack:

@@ -193,9 +193,9 @@ class Sources:
         if not isinstance(tree.root, Mapping):
             self.add(at, "keys and values are wanted here", f"begin with a key such as '{begin}'")
             return None
-        for key, line in tree.lost.items():
-            self._places[*at, key] = Place(path, line, len(at))
-            self._told.add((*at, key))
+        for steps, line in tree.lost.items():
+            self._places[*at, *steps] = Place(path, line, len(at))
+            self._told.add((*at, *steps))
         return self._value(tree.root, at, self._places[at])
 
     def _value(self, node: Node, at: Steps, file: Place) -> Any:

@@ -56,6 +56,7 @@ def load_octets(octets: bytes, **environ: str) -> list[str]:
 @given(st.binary(max_size=300))
 @example(b"\xef\xbb\xbfhostname: a.example")
 @example(b"a: &a [*a]")
+@example(b"a:\n- b: [x\n  c: 1\n-\n - d: 'x\n e:\n")
 @example(b"? [a, b]\n: c")
 @example(b"? &x {}\n: *x")
 @example(b"%YAML 1.3\n---\na: 1")
