@@ -252,6 +252,54 @@ def test_a_number_is_read_where_it_is_valid() -> None:
     assert dialling.read("not a number", ("US",), named=True) is None
 
 
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("020 7946 0018", "+442079460018"),  # London, and Pune
+        ("07700 900871", "+447700900871"),
+        ("0491 570 156", "+61491570156"),  # an Australian mobile, though it may be Ugandan
+        ("(02) 5550 4417", "+61255504417"),
+        ("0803 000 0141", "+2348030000141"),
+        ("0722 000 518", "+254722000518"),
+        ("082 555 0164", "+27825550164"),
+        ("01 555 0192", "+35315550192"),
+        # Ireland, New Zealand, South Africa, or with other groups Australia:
+        ("087 555 0164", None),
+        ("021 555 0162", None),
+        ("0115 496 0233", None),  # nobody's area
+        ("0861234567", None),
+    ],
+)
+def test_a_trunk_prefix_belongs_to_the_country_whose_area_stands_apart(
+    written: str, number: str | None
+) -> None:
+    order = dialling.regions("US", "en", "example.org")
+    assert dialling.read(written, order, named=True) == number
+
+
+@pytest.mark.parametrize(
+    ("site", "language", "written", "number"),
+    [
+        ("BE", "fr", "06 12 34 56 78", "+33612345678"),
+        ("BE", "fr", "06 39 98 12 34", "+33639981234"),
+        ("CH", "de", "0151 23456789", "+4915123456789"),
+        ("BE", "nl", "06 12345678", "+31612345678"),
+        ("CH", "it", "06 6982 1234", "+390669821234"),
+    ],
+)
+def test_a_languages_first_country_is_guessed_without_doubt(
+    site: str, language: str, written: str, number: str
+) -> None:
+    order = dialling.regions(site, language, "example.org")
+    assert dialling.read(written, order, named=True) == number
+
+
+@pytest.mark.parametrize(("region", "number"), [("IE", "+353875550164"), ("ZA", "+27875550164")])
+def test_at_home_no_other_country_is_thought_of(region: str, number: str) -> None:
+    order = dialling.regions(region, "en", "example.org")
+    assert dialling.read("087 555 0164", order, named=True) == number
+
+
 # References
 
 

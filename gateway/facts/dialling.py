@@ -6,6 +6,7 @@ gives a number: it takes about a tenth of a second.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -57,6 +58,13 @@ NORTH_AMERICA = 1
 FEW_DIGITS = 8
 """A shorter number is believed only where the library knows it to be valid."""
 
+_FIRST_GROUP = re.compile(r"\(?(\d{2,6})\D")
+_TRUSTED = frozenset(("GB", "DE", "FR", "ES", "IT", "PT", "NL"))
+"""The country of each language whose guess nothing casts doubt on: `020` begins numbers of London
+and of Pune, `06` those of Paris and of Rabat, and most such letters come from the former."""
+_SELDOM = frozenset(("SG", "MY", "PH", "PK", "GH", "UG", "TZ", "BD", "LK", "AE", "IL", "KR", "BR"))
+"""Countries that write too few English letters to cast doubt on another one."""
+
 LONG_DIGITS = 11
 """A number with its country's code has more digits than most without."""
 
@@ -87,11 +95,13 @@ def read(run: str, order: Sequence[str], *, named: bool) -> str | None:
 
     A number that words name as one (`named`), or that is written with its country code, need only
     be possible: numbering plans change faster than the library. Free and premium numbers are none:
-    they belong to companies.
+    they belong to companies. A national number with its trunk prefix 0 is often valid in several
+    countries; where it is not at home, how it is grouped decides, and without that nothing does.
     """
     import phonenumbers
 
     international, run = _international(run)
+    trunk = not international and run.lstrip("(").startswith("0")
     possible: PhoneNumber | None = None
     for region in order[:1] if international else order:
         try:
@@ -106,12 +116,50 @@ def read(run: str, order: Sequence[str], *, named: bool) -> str | None:
             if at_home:
                 return None
         elif kind != phonenumbers.PhoneNumberType.UNKNOWN or _is_for_fiction(number):
-            return _e164(number)  # a valid number has a type
+            if at_home or not trunk or region in _TRUSTED:
+                return _e164(number)  # a valid number has a type
+            return _likeliest(run, order[order.index(region) :])
         elif possible is None and _is_possible(number):
             possible = number
     if possible and (named or international):
         return _e164(possible)
     return None if international else _with_bare_country_code(run, order)
+
+
+def _likeliest(run: str, guessed: Sequence[str]) -> str | None:
+    """Of the guessed countries where a number with a trunk prefix is valid, the one whose area
+    code stands apart in it; None where it does so in several likely ones, or in none."""
+    import phonenumbers
+
+    first = _FIRST_GROUP.match(run)
+    likeliest: PhoneNumber | None = None
+    for region in guessed:
+        if likeliest and region in _SELDOM:
+            continue
+        try:
+            number = phonenumbers.parse(run, region)
+        except phonenumbers.NumberParseException:
+            continue
+        if (first and not _has_area_code(number, first[1])) or not _is_somebodys(number):
+            continue
+        if likeliest:
+            return None
+        likeliest = number
+    return _e164(likeliest) if likeliest else None
+
+
+def _is_somebodys(number: PhoneNumber) -> bool:
+    import phonenumbers
+
+    kind = phonenumbers.number_type(number)
+    return kind != phonenumbers.PhoneNumberType.UNKNOWN and not _is_service(kind)
+
+
+def _has_area_code(number: PhoneNumber, group: str) -> bool:
+    import phonenumbers
+
+    area = phonenumbers.length_of_national_destination_code(number)
+    return area > 0 and len(group) == 1 + area
 
 
 def _with_bare_country_code(run: str, order: Sequence[str]) -> str | None:
