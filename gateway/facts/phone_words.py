@@ -11,7 +11,7 @@ from typing import Any
 
 import re2
 
-_NOT_HIS = """
+_NOT_HIS = r"""
 (?:your|the|that|this|ihren?|ihrer|ihrem|eure|deine|die|votre|vos|le|su|sus|tu|la|el|vostr[oa]|il
 |tuo|suo|vossa?|sua|a|seu|uw|jullie|je)~ (?:(?:kunden)?hotline|helpline|help ?desk|support|service
 |customer services?|call ?cent(?:er|re)|premium|toll-?free|kundendienst|kundenservice
@@ -22,7 +22,11 @@ _NOT_HIS = """
 (?:his|her|their|driver['’]?s?|courier['’]?s?|fahrers?|kuriers?|livreur|repartidor|corriere|estafeta
 |bezorger|chauffeur)~ (?:number|phone|mobile|nummer|numéro|número|numero)
 (?:the )?(?:driver|courier|fahrer|kurier|livreur|repartidor|corriere|estafeta|bezorger|koerier)
-(?:i|we)(?: have|['’]ve)?(?: already| also)? (?:called|rang|rung|phoned|dial+ed|tried|keep calling)
+(?:le|votre|vos|du|el|del|su|o|do|seu|il|vostro) (?:chauffeur|conductor|chofer|motorista|autista)
+ \pL{2,12}
+(?:i|we)(?: have|['’]ve)?(?: already| also)? (?:called|rang|rung|phoned|dial+ed|keep calling
+|tried ?$|tried on ?$|tried (?:calling|ringing|phoning|dial+ing|your|the|this
+|to (?:call|ring|phone|reach|dial)))
 (?:kunden)?hotline|helpline|call ?cent(?:er|re)
 (?:my |our |meine |mon |mi |il mio |o meu |meu |mijn )?(?:old|former|previous|wrong|incorrect
 |alte[rn]?|frühere|falsche|ancien|vieux|mauvais|antiguo|viejo|anterior|equivocado|vecchio|sbagliato
@@ -66,9 +70,10 @@ _OTHER = r"""
 """
 
 _WISH = r"""
-(?:call|ring|phone|reach|contact|text|dial|whatsapp)(?: me| us)?(?: back)?~ (?:on|at|under
+(?:call|ring|(?:tele)?phone|reach|contact|text|dial|whatsapp)(?: me| us)?(?: back)?~ (?:on|at|under
 |via|is|to)
-(?:call|ring|phone|reach|text|message) (?:me|us)
+(?:call|ring|(?:tele)?phone|reach|text|message) (?:me|us)
+(?:get|catch|find)(?: hold of)? (?:me|us) (?:on|at|under|via)
 (?:my|our|new|correct|right|best)(?: (?:new|current|correct|right|best|direct|private|personal
 |mobile|cell|phone|telephone|contact|work|home|office|daytime|evening|uk|us)){0,3} (?:number|phone
 |line|mobile|cell|cell ?phone)
@@ -77,14 +82,15 @@ erreich\pL{0,6}|r(?:ü|ue)ckruf\pL{0,4}|rufe?n? (?:sie )?(?:mich|uns)|anruf\pL{0
 zur(?:ü|ue)ck(?:zu)?rufen|meldet? (?:sie )?(?:sich|euch)
 mein\pL{0,2}(?: neue| aktuelle| private| direkte| mobile)? (?:handy|mobil|telefon|tel)?-?(?:nummer
 |nr|handy|telefon)
-(?:r?appel(?:er|ez|lez)|joindre|joignable|contacter)(?:[ -]moi)?|mon (?:numéro|portable|téléphone
+(?:r?appel(?:er|ez|lez)|joindre|joignable|contacter)(?:[ -]moi)?|mon (?:num[ée]ro|portable
+|t[ée]l[ée]phone
 |mobile|tél)
 ll[aá]m(?:ar|e|en|a)\pL{0,4}|ll[aá]m[ae]me|contactar(?:me)?|localizar(?:me)?|comunicar\pL{0,4}
-mi (?:número|móvil|teléfono|celular|tel)
+mi (?:nuevo )?(?:n[úu]mero|m[óo]vil|tel[ée]fono|celular|tel)
 (?:ri)?chiam(?:ar|at|i)\pL{0,4}|contattar\pL{0,4}|raggiungibile|recapito
 (?:mio|nostro) (?:numero|cellulare|telefono|recapito)
 (?:lig(?:ar|ue|uem|a)|telefon(?:ar|e|em)|contact(?:e|em|ar))(?:-me|-nos)?
-meu (?:número|telefone|telemóvel|celular|contacto|contato)
+meu (?:novo )?(?:n[úu]mero|telefone|telem[óo]vel|celular|contacto|contato)
 bel(?:len|t)?(?: me| mij| ons)?|terug ?(?:te )?bellen|bereikbaar|bereiken
 mijn (?:nummer|telefoonnummer|mobiel|mobiele nummer|06)
 """
@@ -94,7 +100,7 @@ _LABEL = r"""
 (?:tele)?phone(?: number| no)?|tel|telefon(?:nummer|nr)?|telefoon(?:nummer)?|t[ée]l(?:[ée]phone)?
 tel[ée]fono|mobile?(?: number)?|mobil(?:nummer|nr|funk)?|mob|mobiel\pL{0,6}|cell(?:ulare|phone)?
 handy(?:nummer|nr)?|portable|m[óo]vil|celular|telem[óo]vel|telefone|whats ?app|direct(?: line)?
-festnetz(?:nummer)?|privat|fixe|fijo|gsm|viber|signal|sms|texto|zap|[tpmch][.:)]
+festnetz(?:nummer)?|privat|fixe|fijo|natel|gsm|viber|signal|sms|texto|zap|[tpmch][.:)]
 """
 
 
@@ -136,9 +142,14 @@ _AFTERWARDS = _pattern(
 )
 
 
+LABEL_GAP = 20
+"""Letters between the word for a phone and its number: `I bought a phone from one of your sellers,
+11-77-40912` names none."""
 _NEW_LINE = re.compile(r"\n[ \t]*[^\W\d_]{2,30}[ \t]+[^\W\d_]{2}")
 """What is named and its number stand in one line; words of the next line speak of another."""
-_ANOTHER = re.compile(r"\d[\w/-]{2,30}[,;|.)]|\d[\w/-]{2,30}[ ]*\n")
+_ANOTHER = re.compile(
+    r"\d[\w/-]{2,30}(?:[,;|.)]|[ ]*\n|[ ](?:and|und|et|y|e|en)[ ][^\W\d])", re.IGNORECASE
+)
 
 
 def meaning(before: str) -> str:
@@ -152,7 +163,9 @@ def meaning(before: str) -> str:
         return ""
     found = _MEANINGS[match.lastindex - 1]
     if found == "label":
-        return "wish" if _ANY_WISH.search(before) else found
+        if _ANY_WISH.search(before):
+            return "wish"
+        return found if len(before) - match.end(match.lastindex) <= LABEL_GAP else ""
     if found != "wish" and _ANOTHER.search(before, match.end(match.lastindex)):
         return ""
     if found == "other" and _NEW_LINE.search(before, match.end(match.lastindex)):

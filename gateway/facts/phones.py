@@ -273,5 +273,5 @@ _NATIONAL = re.compile(
 # Portugal's landlines begin like anything else, and are written in groups of three.
 _PORTUGUESE = re.compile(r"[23]\d\d[ .]?\d{3}[ .]?\d{3}|2[12][ .]\d{3}[ .]\d{4}")
 # Eight digits to eleven in groups: enough only where a letter ends with them, or behind `at`.
-_GROUPS = re.compile(r"\(?(?=(?:\d[ .\-]?){8,13}$)\d{2,4}(?:[ .\-]\d{2,4}){1,4}")
+_GROUPS = re.compile(r"\(?(?=(?:\d[ .\-]?){8,13}$)\d{1,4}(?:[ .\-]\d{2,4}){1,4}")
 _TO = re.compile(r"(?:^|[\s,;(])(?:al|au|allo)[ ]$", re.IGNORECASE)
