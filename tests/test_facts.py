@@ -389,7 +389,30 @@ def test_at_home_no_other_country_is_thought_of(region: str, number: str) -> Non
         ("MED 44 71 30 was at nine", ["MED 44 71 30"]),
         ("invoices KHP-301-5511 and 5512", ["KHP-301-5511", "5512"]),
         ("Transfer 660418227 has not come", ["660418227"]),
+        ("se autorizó en marzo, ORD. 5530, y nada", ["5530"]),
+        ("PED 9034 con doce sillas", ["9034"]),
+        ("Pedí el #2087 por curiosidad", ["2087"]),
+        ("Rechnung R 118204455 vom Oktober", ["118204455"]),
+        ("das Backup wird eingespielt (900-5518). Heute", ["900-5518"]),
+        ("een aquarium (kavel 5509-8817), te duur", ["5509-8817"]),
+        ("the confirmation for HJK8821 says 12", ["HJK8821"]),
+        ("three of the five items in 8081-5523 (the belt)", ["8081-5523"]),
+        ("I canceled 9917-2204 on December 30th", ["9917-2204"]),
+        ("Very thorough. Job card 55120.", ["55120"]),
+        ("I'd like to stop. Learn-240-88. I was keen", ["Learn-240-88"]),
+        ("Az. 12 O 345/24 beim Gericht", ["12 O 345/24"]),
+        ("Aktenzeichen 3 C 118/26", ["3 C 118/26"]),
         # None:
+        ("Teléfono: 11-4555-0177", []),
+        ("por favor avísenme al 4-555-0133.", []),
+        ("marqué sur le bon 06 61 55 01 90 il répond pas", []),
+        ("my sister will be in (call 330-9918), thanks", []),
+        ("it is next door (555-0134), thanks", []),
+        ("recibo de agua 1.140 euros", []),
+        ("A conta é a 33870-1 ag 1206", []),
+        ("a cor é a RAL 6005, verde; SN 88-20471", []),
+        ("Boxing day. Dec-26-26. I waited", []),
+        ("die Kabine 6114 und Zimmer 6114", []),
         ("the serial on its box would be QD-00733", []),
         ("TVA FR 55 201 118 330, LU 30 221 407", []),
         ("Austin, TX 78701 and Reno NV 89501", []),
@@ -439,6 +462,9 @@ def test_references(text: str, orders: list[str]) -> None:
         ("Council tax CT-880-2214", ["CT-880-2214"]),
         ("FL-2201 YOUR PUMP", ["FL-2201"]),
         ("801-4427", ["801-4427"]),
+        ("Appointment 2nd December, PH/20417", ["PH/20417"]),
+        ("Tel/5551234 or PH/5551234", []),
+        ("cabin 6114", []),
         ("Lamp", []),
         ("My 2 lamps of 2026", []),
         ("Dell GX260 on 12.11.2026", []),
@@ -451,6 +477,14 @@ def test_a_number_in_the_subject_is_one(subject: str, orders: list[str]) -> None
 def test_a_code_in_the_history_needs_no_name() -> None:
     assert references.find("Statement", "Why?", "a nudge that SO-220714 is due") == ("SO-220714",)
     assert references.find("Statement", "Why?", "customer KD-220714, COVID-19") == ()
+    assert references.find("Re: it", "No!", "about CL-20918-B but") == ("CL-20918-B",)
+
+
+def test_the_number_that_a_help_desk_set_into_a_quoted_subject() -> None:
+    history = "From: Desk\nSubject: RE: RE: export fails [884120]\n\nHi, [400000] rows are a lot."
+    assert references.find("RE: export", "Works now.", history) == ("884120",)
+    assert references.find("", "Vielen Dank.", "> Betreff: [#30417] Schule") == ("30417",)
+    assert references.find("RE: export", "Works now.", "Subject: export [2026]") == ()
 
 
 @pytest.mark.parametrize("run", ["1" * 6000, "1" * 6000 + "-" + "2" * 6000, "7-" * 6000])

@@ -27,10 +27,12 @@ def _table(*rows: str, flags: re.RegexFlag = re.NOFLAG) -> re.Pattern[str]:
 NO_CODE = _table(
     # a word and its number
     rf"(?:{_MONEY})\.? [0-9].*",  # an amount: `EUR 1200`
-    rf"(?:{_PHONES}|{_REGISTERS})[/. ]{{1,2}}[0-9].*",  # `Tel. 5551234`, `KvK 12345678`
+    rf"(?:{_PHONES}|{_REGISTERS})[. ]{{1,2}}[0-9].*",  # `Tel. 5551234`, `KvK 12345678`
+    rf"(?:{_PHONES}|{_REGISTERS})/ ?(?=(?:[/-]?[0-9]){{7}})[0-9].*",  # `Tel/5551234`
     rf"(?:{_PHONES}|{_REGISTERS})-(?=(?:-?[0-9]){{7}})[0-9].*",  # `CIF-12345678`
     rf"(?:{_VAT_LANDS}) ?(?=(?: ?[0-9]){{8,12}}$)[0-9 ]+",  # value added tax: `DE 123 456 789`
     r"(?:ttl|nmls|dob|zip|plz)\.? [0-9].*",  # a time to live, a lender, a birthday, a postal code
+    r"(?:ral|s/?n)[.:]? [0-9].*",  # a colour, a serial number
     rf"(?:{_DEVICES}|rtx|gtx)(?:\.? [0-9].*|-[0-9]{{1,4}})",  # `RTX 4070`, `USB-3`
     rf"(?:{_NORMS}|sdk|ios|http|tls|ipv)(?:[-/ ]|[0-9]).*",  # `ISO 9001`, `SHA256`, `IPv6`
     r"(?:en|ue|eu|ce|art|par) .*",  # norms and laws: `EN 13814`, `UE 2019/771`

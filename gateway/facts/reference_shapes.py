@@ -83,6 +83,17 @@ SPACED = _shape(
 GROUPS = re.compile(r"[0-9]{1,2} [0-9]{3} [0-9]{3}")
 """Bare digits in groups: only where a sentence begins."""
 
+TITLED = re.compile(
+    r"(?!Jan|Feb|M[aä]r|Apr|Ma[iy]|Jun|Jul|Aug|Sep|O[ck]t|Nov|De[cz])[A-Z][a-z]{2,9}(?:-[0-9]{2,6}){2}"
+)
+"""A word and two numbers, where it stands on its own: `Learn-240-88`."""
+
+SERIES = re.compile(r"[A-Z]{2,4}[0-9]{3,5}")
+"""A code behind what was confirmed or booked: `the confirmation for HJK8821`."""
+
+PAIR = re.compile(r"[0-9]{3,6}-[0-9]{4,6}")
+"""A code if something is asked of it: `I canceled 9917-2204`."""
+
 LOOSE = _shape(
     r"(?=[0-9A-Z]*[0-9])(?=[^A-Z]*[A-Z])[0-9A-Z]{3,5}[- ](?=[A-Z]*[0-9])[0-9A-Z]{3,5}",
     r"[A-Z]{1,4} [0-9]{1,4} [0-9]{2,4}|[0-9A-Z]{2,3} [0-9]{4,6}",
@@ -146,6 +157,9 @@ _UNITS = (
 AMOUNT_BEHIND = re.compile(rf"[ \xa0]?(?:[€$£¥₦₹%°]|(?:{_UNITS})\b)|[.,][0-9]", re.IGNORECASE)
 """What makes `1 204` an amount, not a reference."""
 
+THOUSANDS = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3})+")
+"""An amount as the mainland of Europe writes it: `1.140`."""
+
 SENTENCE = re.compile(r"[^\W\d_]{4}[.!?…][ \n]$")
 """The end of a sentence, rather than of an abbreviation such as `no.`."""
 
@@ -185,6 +199,19 @@ ASKED_OF = re.compile(
     re.IGNORECASE,
 )
 """What is asked about a parcel or an order: `when will 884210 ship`."""
+ITEMS_OF = re.compile(
+    r"\b(?:items|articles|artikel|artículos|articulos|articoli|artigos|artikelen)"
+    r" (?:in|from|of|aus|von|de|da|di|uit|van) $",
+    re.IGNORECASE,
+)
+"""What is part of an order: `three of the five items in 8081-5523`."""
+BOOKING_FOR = re.compile(
+    r"\b(?:confirmation|booking|reservation|itinerary|\w{0,12}bestätigung|buchung|réservation"
+    r"|confirmación|reserva|confirmação|conferma|prenotazione|bevestiging|boeking)"
+    r" (?:for|of|für|zu|de|pour|para|di|per|van|voor) $",
+    re.IGNORECASE,
+)
+"""What has a code: `the confirmation for HJK8821`."""
 ABOUT = re.compile(
     r"\b(?:under|re|ref|regarding|concerning|unter|betreffs?|wegen|sous|concernant|riguardo|onder"
     r"|betreft)[: ]+$",
@@ -193,11 +220,12 @@ ABOUT = re.compile(
 """Words behind which bare digits are one."""
 CALLS = re.compile(
     r"\b(?:call|ring|phone|text|reach|whatsapp|dial|sms|anruf\w*|erreich\w*|appel\w*|joindre|llam\w*"
-    r"|chiam\w*|lig[au]\w*|bel|bellen|bereik\w*)\b[^\n]*$",
+    r"|chiam\w*|lig[au]\w*|bel|bellen|bereik\w*|tel\w*|tél\w*|mobil\w*|mob|cell\w*|handy|portable"
+    r"|m[óo]vil|av[ií]s[ae]n?me)\b[^\n]*$",
     re.IGNORECASE,
 )
 """A number behind one of these is a phone's."""
-PHONE_GROUPS = re.compile(r"(?=(?:-?[0-9]){8,12}$)[0-9]{2,4}(?:-[0-9]{3,4}){1,3}")
+PHONE_GROUPS = re.compile(r"(?=(?:-?[0-9]){8,12}$)[0-9]{1,4}(?:-[0-9]{3,4}){1,3}")
 AMONG_CAPITALS = re.compile(r"\b[A-ZÄÖÜÉ]{2,}[,.!?]?[ ]$")
 """Behind a word in capitals, another one is no part of a code."""
 
@@ -218,5 +246,17 @@ WHOSE = re.compile(
 )
 """Words that make a number that is called one a phone's or a house's."""
 
-QUOTED = re2.compile(r"(?:^|[\s(\[:#])[A-Z]{2,5}-[0-9]{4,9}(?:[\s)\],.;:?!]|$)", _options)
+QUOTED = re2.compile(
+    r"(?:^|[\s(\[:#])[A-Z]{2,5}-[0-9]{4,9}(?:-[0-9A-Z]{1,4})?(?:[\s)\],.;:?!]|$)", _options
+)
 """What is a reference even in a quoted letter, without a word for what it is."""
+
+SUBJECT_LINE = re.compile(
+    r"^[> *]{0,8}(?:subject|betreff|objet|asunto|oggetto|assunto|onderwerp)[ *]{0,3}:[^\n]{1,300}",
+    re.IGNORECASE | re.MULTILINE,
+)
+TAG = re.compile(r"\[#?([0-9A-Z]{0,8}-?[0-9]{3,12})\]")
+"""What a help desk sets into the subjects of its answers: `[884120]`, `[#30417]`."""
+
+YEAR = re.compile(r"(?:19|20)[0-9]{2}")
+"""Four digits that are a year, unless a # stands before them."""

@@ -27,7 +27,7 @@ _KINDS = _any_of(
     service requests?|pre-?order|backorder|replacement|credit note|debit note|pro ?-?forma|protocol
     pcn|penalty charge|summons|grievance|petition|filing|inspection|survey|escalation|task|issue
     swap|chargeback|e-?ticket|record locator|locator|conf|assignment|shift|tour|cruise|holiday|stay
-    crossing|sailing|ferry|slot|admission|evaluation
+    crossing|sailing|ferry|slot|admission|evaluation|job ?(?:card|sheet)
     # German
     bestell(?:ung|ungen|nummern?|-?nr\.?|-?id)?|auftr(?:ag|äge|ags-?nummer|ags-?nr\.?|agsnr)
     order-?(?:nummer|nr)|rechnung(?:en|s-?nummer|s-?nr\.?)?|vertrag(?:s-?nummer|s-?nr\.?)?
@@ -64,7 +64,7 @@ _KINDS = _any_of(
     incidente|requerimiento|viaje|alquiler|suscripción|préstamo|proyecto|orden de trabajo|ot|nota
     nota de crédito|pqrs|petición|oficio|diligencia|boletín|billete|resguardo|encargo|remito
     comprobante|cambio|canje|atestado|radicación|preventa|prerreserva|ocurrencia|demanda|alta|baja
-    subasta|proceso|procedimiento|pasaje|hoja de reclamaciones
+    subasta|proceso|procedimiento|pasaje|hoja de reclamaciones|ped\.?|ord\.
     # Italian
     ordin[ei]|pratica|polizza|prenotazione|contratto|fattur[ae]|riferimento|segnalazione|rif\.?
     reclamo|richiesta|intervento|guasto|sinistro|preventivo|biglietto|bolletta|contratti|ordini
@@ -91,7 +91,7 @@ _KINDS = _any_of(
     afspraak|geschil|bezwaar|betaling|levering|reparatie|vergunning|beschikking|boete|reis|huur
     opdracht|verzoek|(?:kassa)?bon(?:nummer)?|polis(?:nummer)?|offerte(?:nummer)?|pakbon|werkbon
     vordering|aanslag|bekeuring|overboeking|ruil|retouraanvraag|zaken|klachten|meldingen|machtiging
-    besluit|aankoop|veiling|order-?id|keuring|inschrijving
+    besluit|aankoop|veiling|order-?id|keuring|inschrijving|kavel|bod
     """
 )
 """The words for what a number may be a reference to, each in the first language that has it."""
@@ -107,8 +107,12 @@ _WRITTEN = (
     r"(?:[A-ZÄÖÜ]{0,8}(?:[-/_][A-Z]{1,6}){0,2}[-/_.]?[0-9](?:[0-9A-Z]|[-/_][0-9A-Z]|\.[0-9]){2,24}"
     r"|(?-i:[A-Z]{1,5}[0-9][A-Z0-9]{2,10}|[A-Z]{2,5}-[0-9]{1,2}))"
 )
-_IN_GROUPS = r"[0-9]{1,3}(?: [0-9]{2,3}){1,3}|[0-9](?: [0-9]){4,9}"
-"""A number that its writer has spaced, as in `7 540 118` and `7 0 0 4 1 9`."""
+_IN_GROUPS = (
+    r"[0-9]{1,3}(?: [0-9]{2,3}){1,3}|[0-9](?: [0-9]){4,9}"
+    r"|[0-9]{1,3} (?-i:[A-Z][A-Za-z]{0,3}) [0-9]{1,6}/[0-9]{2,4}"
+)
+"""A number that its writer has spaced, as in `7 540 118` and `7 0 0 4 1 9`, or a court has, as in
+`12 O 345/24`."""
 _JOINT = (
     r"(?:[ ]?(?:,|;|&|/|\b(?:and|und|et|y|e|en|or|oder|ou)\b)[ ]?){1,2}"
     r"(?:(?:now|also|then|formerly|plus|el|la|le|il|o|a|de|die|der|het|auch|aussi|también)[ ]"
@@ -150,7 +154,9 @@ _MONEY = _any_of(
 )
 """What has a number too, but more often an amount."""
 
-_TO = rf"(?:{_GAP}{{1,4}}|(?:{_GAP}{{1,3}}{_BETWEEN}){{1,4}}{_GAP}{{1,4}})(?:(?-i:[A-Z]{{2}}) )?#?"
+_TO = (
+    rf"(?:{_GAP}{{1,4}}|(?:{_GAP}{{1,3}}{_BETWEEN}){{1,4}}{_GAP}{{1,4}})(?:(?-i:[A-Z]{{1,2}}) )?#?"
+)
 _KIND = rf"{_BEGIN}(?:{_KINDS})(?:s|es|en|nes)?"
 SIGNED = compiled(r"(?:^|[\s(\[:])#[ ]?(?P<order>[A-Z]{0,5}-?[0-9][0-9A-Z-]{3,19})")
 BOOKED = compiled(
@@ -185,15 +191,16 @@ _OTHER_THINGS = _any_of(
     product|sku|card|voucher|coupon|tax|vat|ein|tracking|track|batch|imei|sim|error|code|flight
     version|router|device|type|postcode|zip|iban|bic|plate|reg|registration|room|patient|hospital
     student|staff|employee|exemption|check|cheque|apt|unit|suite|store|ext|extension|iso|din|rfc|rx
-    nhs|pin|password|supply|mpan
+    nhs|pin|password|supply|mpan|cabin
     # German
     kunden?|kd\.?|konto|mitglieds?|z(?:ä|ae)hler|serien|modell|artikel|karten?|steuer|ust|sendungs
     chargen?|fehler|flug|gutschein|ger(?:ä|ae)te?|typ|kennzeichen|hrb
+    kabine|zimmer
     # French
-    compte|compteur|série|modèle|carte|tva|siret|siren|suivi|erreur|vol|adhérent
+    compte|compteur|série|modèle|carte|tva|siret|siren|suivi|erreur|vol|adhérent|cabine
     # Spanish
     cliente|cuenta|contador|serie|modelo|artículo|tarjeta|nif|cif|dni|nie|cups|seguimiento|lote
-    vuelo|socio|matrícula
+    vuelo|socio|matrícula|cabina|habitación
     # Italian
     conto|contatore|seriale|modello|articolo|iva|codice|lotto|tracciamento|errore|volo|tessera
     targa|pod|pdr
@@ -201,13 +208,13 @@ _OTHER_THINGS = _any_of(
     conta|cartão|contribuinte|cpf|cnpj|rastreio|erro|voo
     # Dutch
     klant|rekening|serienummer|kaart|btw|bsn|kvk|partij|track ?(?:&|and) ?trace|fout|vlucht|lid
-    kenteken
+    kenteken|hut|kamer
     """
 )
 OTHER_THINGS = compiled(
     rf"{_BEGIN}(?:{_OTHER_THINGS})(?:[-. ]?(?:no|nr|number|nummer|num|id|code))?"
     r"[\s:#.°º(-]{1,4}(?:(?:is|was|ist|war|lautet|est|es|è|é|no|nr|n|num|nummer|number)"
-    r"[\s:.]{1,2})?$"
+    r"[\s:.]{1,2}(?:(?:the|die|der|das|la|el|il|le|a|o|het|de)[\s]{1,2})?)?$"
 )
 """Words right before a code that make it no reference."""
 

@@ -46,7 +46,7 @@ def find(
     if not found:
         found = dict.fromkeys((*_by(patterns, quoted), *_in(quoted, codes=False)))
     if quoted and not found:
-        found = dict.fromkeys(_quoted_codes(quoted))
+        found = dict.fromkeys((*_quoted_subjects(quoted), *_quoted_codes(quoted)))
     return tuple(found)[:FOUND_MAX]
 
 
@@ -68,11 +68,14 @@ def _in(text: str, *, codes: bool = True, subject: bool = False) -> list[str]:
         for match in islice(pattern.finditer(text), LOOKED_MAX):
             start, end = match.span(match.lastindex)
             value = text[start:end]
-            if _overlaps(start, end, taken) or not _may_be_named(value, text[end : end + BEHIND]):
+            behind = text[end : end + BEHIND]
+            if _overlaps(start, end, taken) or not _may_be_named(value, behind):
                 continue
             if signed and words.OTHER_THINGS.search(text[max(0, match.start() - BEFORE) : start]):
                 continue
             found[start], length = _listed(value, text[end : end + LIST_MAX])
+            if not found[start] and shapes.YEAR.fullmatch(value) and text[start - 1] == "#":
+                found[start] = [value]
             taken.append((start, end + length))
     if codes and numbers:
         for match in islice(shapes.RUN.finditer(text), RUNS_MAX):
@@ -81,6 +84,14 @@ def _in(text: str, *, codes: bool = True, subject: bool = False) -> list[str]:
                 for place in _codes_in(text, start, end, taken, subject=subject):
                     found[place[0]] = [text[slice(*place)]]
     return [value for start in sorted(found) for value in found[start]]
+
+
+def _quoted_subjects(text: str) -> Iterator[str]:
+    """Numbers in brackets in the subjects of the history, as a help desk writes them there."""
+    for line in islice(shapes.SUBJECT_LINE.finditer(text), LOOKED_MAX):
+        for match in shapes.TAG.finditer(line[0]):
+            if _is_reference(match[1]):
+                yield match[1]
 
 
 def _quoted_codes(text: str) -> Iterator[str]:
@@ -97,9 +108,12 @@ def _overlaps(start: int, end: int, taken: Sequence[tuple[int, int]]) -> bool:
 
 
 def _may_be_named(value: str, behind: str) -> bool:
-    """An amount in groups, `1 204 euros`, is no reference; nor is a short one, `2 300 ml`."""
+    """An amount, `1 204 euros` or `1.140 euros`, is no reference; nor is a short one, `2 300 ml`,
+    nor are the first groups of a phone number, `06 61 55 01`."""
     if " " not in value:
-        return True
+        return not (shapes.THOUSANDS.fullmatch(value) and shapes.AMOUNT_BEHIND.match(behind))
+    if behind[:1] in (" ", "\xa0") and behind[1:2].isdigit():
+        return False
     digits = len(value) - value.count(" ")
     if digits < 6 and not (digits == 5 and len(value) == 6 and value[2] == " "):
         return False
@@ -225,9 +239,20 @@ def _has_shape(value: str, near: str, behind: str, *, subject: bool) -> bool:
         return bool(shapes.CLOSED.match(behind)) or not behind[1:2].isdigit()
     if shapes.CALLED.fullmatch(value) and shapes.CALLED_ONE.search(near):
         return True
+    if _is_asked_of(value, near):
+        return True
+    if shapes.TITLED.fullmatch(value):
+        return _is_on_its_own(near, behind)
     if shapes.TAIL.fullmatch(value) and shapes.CLAUSE.search(near):
         return bool(shapes.ENDS.match(behind))
     return bool(shapes.LOOSE.fullmatch(value) and words.NAMES_IT.search(near))
+
+
+def _is_asked_of(value: str, near: str) -> bool:
+    """`I canceled 9917-2204`, `the items in 8081-5523`, `the confirmation for HJK8821`."""
+    if shapes.PAIR.fullmatch(value):
+        return bool(shapes.ASKED_OF.search(near) or shapes.ITEMS_OF.search(near))
+    return bool(shapes.SERIES.fullmatch(value) and shapes.BOOKING_FOR.search(near))
 
 
 def _is_in_place(near: str) -> bool:
@@ -318,6 +343,7 @@ def _is_other(value: str, near: str, behind: str, *, first: bool) -> bool:
     if shapes.LOCAL_PHONE.fullmatch(value) and not (
         first
         or shapes.REFERS_CLOSELY.search(near)
+        or (shapes.BRACKET.search(near) and not shapes.CALLS.search(near) and value[:3] != "555")
         or (shapes.START.search(near) and shapes.IS_ONE.match(behind))
     ):
         return True
