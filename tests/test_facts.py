@@ -515,6 +515,8 @@ def test_history_is_asked_only_if_the_letter_says_nothing() -> None:
         ("I would like to know whether it fits.", ["I would like to know whether it fits."]),
         ("Bitte teilen Sie mir mit, wann es kommt.", ["Bitte teilen Sie mir mit, wann es kommt."]),
         ("Je voudrais savoir quand il arrive.", ["Je voudrais savoir quand il arrive."]),
+        ("I'd like to know what it costs.", ["I'd like to know what it costs."]),
+        ("cuanto vale la reposicion", ["cuanto vale la reposicion"]),
         ("Dígame cuándo llega.", ["Dígame cuándo llega."]),
         ("Vorrei sapere quando arriva.", ["Vorrei sapere quando arriva."]),
         ("Gostava de saber quando chega.", ["Gostava de saber quando chega."]),

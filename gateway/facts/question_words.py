@@ -26,6 +26,7 @@ ASKS = re.compile(
     r"|(?:können|könnten|würden|haben) sie\b|(?:où|quand|comment) (?:est|sont|puis|peut|sera)\b"
     r"|(?:est-ce que|pouvez-vous|pourriez-vous|combien de)\b"
     r"|(?:d[oó]nde|cu[aá]ndo|c[oó]mo) (?:est[aá]n?|llega|puedo|va|me)\b|(?:pueden|podr[ií]an)\b"
+    r"|cu[aá]nto (?:vale|cuesta|sale|tarda|demora)\b"
     r"|(?:dove|quando|come) (?:è|sono|arriva|posso|si)\b|(?:potete|potreste|può)\b"
     r"|(?:onde|quando|como) (?:est[aá]|chega|posso|vai)\b|(?:podem|poderiam|pode)\b"
     r"|(?:waar|wanneer|hoe) (?:is|komt|blijft|kan|moet|lang)\b|(?:kunt|kan|zou) (?:u|je|jullie)\b"
@@ -39,8 +40,8 @@ WANTS_TO_KNOW = _compiled(
     rf"{_BEGIN}(?:"
     # English
     r"(?:let (?:me|us) know|tell (?:me|us)|advise(?: me| us)?|confirm|explain(?: to me)?|clarify"
-    r"|state|say|specify|(?:would|['’]d) like to know|want to know|need to know|wonder(?:ing)?"
-    r"|inform me) (?:(?:by return|please|exactly|as to|also|too|for) ){0,3}"
+    r"|state|say|specify|(?:would|(?:i|we)['’]d) like to know|want to know|need to know"
+    r"|wonder(?:ing)?|inform me) (?:(?:by return|please|exactly|as to|also|too|for) ){0,3}"
     r"(?:if|whether|when|where|why|how|what|which|who)"
     # German
     r"|(?:sagen|teilen|erkl(?:ä|ae)ren|schreiben|lassen) sie (?:mir|uns)\b.{0,40}[ ,]"
