@@ -15,6 +15,7 @@ from gateway.show import terminal
 
 @click.command("evaluate")
 @click.option("--model", help="A model's folder, or the name of a shipped one. Default: KIND.")
+@click.option("--second-look", help="For tone: the folder, or the name, of a second look.")
 @click.option(
     "--report", type=click.Path(dir_okay=False), help="An HTML page; it quotes mail, keep it here."
 )
@@ -22,16 +23,23 @@ from gateway.show import terminal
 @click.argument("kind", type=click.Choice(["spam", "tone"]))
 @click.argument("paths", metavar="PATH…", nargs=-1, required=True)
 def command(
-    kind: str, paths: tuple[str, ...], model: str | None, report: str | None, as_json: bool
+    kind: str,
+    paths: tuple[str, ...],
+    model: str | None,
+    second_look: str | None,
+    report: str | None,
+    as_json: bool,
 ) -> None:
     """Figures over everything, per source and per language; with --report plots and mistakes."""
     from gateway.learning.evaluate import evaluate
     from gateway.learning.report import write
+    from gateway.learning.second_look import SecondLook
 
     try:
         folder = shipped.named("models", model or kind)
+        second = SecondLook(shipped.named("models", second_look)) if second_look else None
         with shown() as tell:
-            found = evaluate(kind, paths, folder, progress=tell)
+            found = evaluate(kind, paths, folder, second=second, progress=tell)
         if report:
             write(found, Path(report))
     except (ValueError, OSError) as error:

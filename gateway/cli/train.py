@@ -1,4 +1,4 @@
-"""`gateway train spam|tone PATH… --out DIR`: a model from your own mail, or from what we used."""
+"""`gateway train KIND PATH… --out DIR`: a model from your own mail, or from what we used."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.show import terminal
     "--commercial", is_flag=True, help="Leave out all sources whose licence forbids business use."
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-@click.argument("kind", type=click.Choice(["spam", "tone"]))
+@click.argument("kind", type=click.Choice(["spam", "tone", "second-look"]))
 @click.argument("paths", metavar="PATH…", nargs=-1, required=True)
 def command(
     kind: str,
@@ -29,13 +29,18 @@ def command(
     """Train from Maildir, mbox, .eml folders, .tar.gz of them, or .jsonl(.gz).
 
     Mail is told apart by folders called ham and spam (or irate, upset, neutral, pleased).
+    second-look learns from letters, and needs more than is installed: see gateway/learning.
     """
+    from gateway.learning import train_second_look
     from gateway.learning.train import NON_COMMERCIAL, train
 
     left_out = (*exclude, *NON_COMMERCIAL) if commercial else exclude
     try:
         with shown() as tell:
-            trained = train(kind, paths, out, exclude=left_out, progress=tell)
+            if kind == "second-look":
+                trained = train_second_look.train(paths, out, exclude=left_out, progress=tell)
+            else:
+                trained = train(kind, paths, out, exclude=left_out, progress=tell)
     except (ValueError, OSError) as error:
         fail(terminal(str(error), limit=1000))
     if as_json:
@@ -52,4 +57,5 @@ def command(
     for source, count in trained.samples.items():
         click.echo(f"{count:>8}  {terminal(source)}")
     click.echo(f"{trained.held_out:>8}  held out, never trained on")
-    click.echo(f"the model is in {trained.folder}; name it in the YAML: model: {trained.folder}")
+    option = "second_look" if kind == "second-look" else "model"
+    click.echo(f"the model is in {trained.folder}; name it in the YAML: {option}: {trained.folder}")

@@ -3,15 +3,22 @@
 `score` is the probability of the result. `details` are `{"probabilities": {irate, upset, neutral,
 pleased}, "urgent": bool, "urgency": P(urgent), "asked": "yes|no|refused", "asked_score": its
 probability}`; `reasons` are phrases in the customer's own words, letters and spaces only.
+
+With `second_look: true` (or a folder) a small transformer reads again what the heads are not sure
+of; it works in a thread of its own, so that other messages need not wait for it.
 """
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
+from functools import lru_cache
 
+from gateway import shipped
 from gateway.filters import Options, Services
-from gateway.learning.judgement import TONES, judge, reasons
+from gateway.learning.judgement import TONES, Look, judge, reasons
 from gateway.learning.scorer import Scorer
+from gateway.learning.second_look import SecondLook
 from gateway.message import Message
 from gateway.verdict import Verdict, Verdicts
 
@@ -23,10 +30,14 @@ FEWEST_WORDS = 2
 @dataclass(frozen=True, slots=True)
 class ToneFilter:
     scorer: Scorer
+    second: Look | None = None
     name: str = "tone"
     needs: tuple[str, ...] = ()
     results: tuple[str, ...] = RESULTS
-    instant: bool = True
+
+    @property
+    def instant(self) -> bool:
+        return self.second is None
 
     async def examine(self, message: Message, verdicts: Verdicts) -> Verdict:
         scores = self.scorer.score(message)
@@ -36,7 +47,10 @@ class ToneFilter:
             return _unknown("no text")
         if language not in (*model.languages, "und"):
             return _unknown(f"language {language}")
-        found = judge(scores, model.thresholds)
+        if self.second is None:
+            found = judge(scores, model.thresholds)
+        else:
+            found = await asyncio.to_thread(judge, scores, model.thresholds, self.second)
         return Verdict(
             result=found.tone,
             reason=f"{found.tone} ({found.tones[found.tone]:.2f})",
@@ -69,8 +83,17 @@ def _unknown(why: str) -> Verdict:
 
 
 def build(options: Options, services: Services) -> ToneFilter:
-    """`model`: a shipped name or a folder."""
-    unknown = [key for key in options if key != "model"]
+    """`model`: a shipped name or a folder; `second_look`: true for the shipped one, or a folder."""
+    unknown = [key for key in options if key not in ("model", "second_look")]
     if unknown:
-        raise ValueError(f"tone: no option {unknown[0]!r}; it has model")
-    return ToneFilter(services.load_scorer({"tone": str(options.get("model", "tone"))}))
+        raise ValueError(f"tone: no option {unknown[0]!r}; it has model and second_look")
+    scorer = services.load_scorer({"tone": str(options.get("model", "tone"))})
+    again = options.get("second_look", False)
+    second = _second_look("second_look" if again is True else str(again)) if again else None
+    return ToneFilter(scorer, second)
+
+
+@lru_cache(maxsize=2)
+def _second_look(named: str) -> SecondLook:
+    """One of a name in this process, whichever configuration asks for it."""
+    return SecondLook(shipped.named("models", named))

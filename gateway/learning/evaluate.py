@@ -16,7 +16,7 @@ from gateway.learning import corpus, measures, train_tone
 from gateway.learning.corpus import Sample
 from gateway.learning.dressing import dress
 from gateway.learning.input import message_of, message_of_text
-from gateway.learning.judgement import TONES, Judgement, judge
+from gateway.learning.judgement import TONES, Judgement, Look, judge
 from gateway.learning.matrix import Progress, silent
 from gateway.learning.scorer import Scorer
 from gateway.verdict import Thresholds
@@ -50,9 +50,12 @@ def evaluate(
     paths: Sequence[str | Path],
     model: str | Path,
     *,
+    second: Look | None = None,
     progress: Progress = silent,
 ) -> Evaluation:
     """Figures of a model over samples; `report.write` makes an HTML page of them.
+
+    `second` reads doubtful letters again, for the tone alone.
 
     Raises ValueError (ModelError included) when a path or the model cannot be read.
     """
@@ -62,7 +65,7 @@ def evaluate(
     samples = [s for s in corpus.read(paths) if _unseen(s)]
     if not samples:
         raise ValueError("nothing to evaluate: of our own letters only the held-out ones count")
-    scored = score(kind, scorer, samples, progress)
+    scored = score(kind, scorer, samples, progress, second)
     return Evaluation(kind, str(model), *_judge(kind, scored), tuple(scored))
 
 
@@ -71,7 +74,11 @@ def _unseen(sample: Sample) -> bool:
 
 
 def score(
-    kind: str, scorer: Scorer, samples: Sequence[Sample], progress: Progress = silent
+    kind: str,
+    scorer: Scorer,
+    samples: Sequence[Sample],
+    progress: Progress = silent,
+    second: Look | None = None,
 ) -> list[Scored]:
     """Every sample by the serving path."""
     found: list[Scored] = []
@@ -84,7 +91,8 @@ def score(
         if kind == "spam":
             found.append(Scored(sample, spam=scores.sigmoid("spam")))
         else:
-            found.append(Scored(sample, judged=judge(scores, scorer.models["tone"].thresholds)))
+            thresholds = scorer.models["tone"].thresholds
+            found.append(Scored(sample, judged=judge(scores, thresholds, second)))
         if done % 100 == 0:
             progress("scoring", done, len(samples))
     return found

@@ -23,7 +23,7 @@ from gateway.learning.linear import Array, Linear, chances
 from gateway.learning.matrix import Progress, build, silent
 from gateway.learning.model import Head, Model
 
-REFUSED_LEAST = 0.4
+REFUSED_LEAST = 0.2
 """No wish to be left alone is read from less; what is said in so many words is heard besides."""
 KINDS = ("spam", "tone")
 NON_COMMERCIAL = ("airline_tweets", "phishing_pot", "synthetic_tickets")
@@ -32,9 +32,8 @@ NON_COMMERCIAL = ("airline_tweets", "phishing_pot", "synthetic_tickets")
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What came of a training: the model as saved and some figures of unseen rows."""
+    """What came of a training: where the model is and some figures of unseen rows."""
 
-    model: Model
     folder: Path
     samples: Mapping[str, int]
     held_out: int
@@ -62,7 +61,7 @@ def train(
     model = (_spam if kind == "spam" else _tone)(kept, progress)
     folder = Path(out)
     model.save(folder)
-    return Trained(model, folder, train_tone.counts(kept), len(samples) - len(kept), model.notes)
+    return Trained(folder, train_tone.counts(kept), len(samples) - len(kept), model.notes)
 
 
 def _spam(samples: Sequence[Sample], progress: Progress) -> Model:

@@ -118,7 +118,29 @@ async def test_nothing_at_all_is_unknown(tone: ToneFilter) -> None:
     assert (await tone.examine(message_of(b""), {})).result == "unknown"
 
 
+SERVICES = Services(resolver=Zone({}), load_scorer=load_shared)
+DOUBTFUL = (
+    "Kettle",
+    "Three weeks for a kettle, and now it is the wrong one. I would like to know what you are"
+    " going to do about it.",
+)
+
+
+async def test_what_the_heads_doubt_is_read_again(tone: ToneFilter) -> None:
+    again = build({"second_look": True}, SERVICES)
+    first, second = [await one.examine(message_of_text(*DOUBTFUL), {}) for one in (tone, again)]
+    assert (first.result, second.result) == ("neutral", "upset")
+    sure = message_of_text(*LETTERS[2][1:])
+    assert (await tone.examine(sure, {})).details == (await again.examine(sure, {})).details
+    assert (tone.instant, again.instant) == (True, False)
+
+
+def test_a_second_look_that_is_nowhere_is_told() -> None:
+    with pytest.raises(ValueError, match="no readable model for a second look"):
+        build({"second_look": "./nowhere"}, SERVICES)
+
+
 def test_an_unknown_option_is_told() -> None:
-    services = Services(resolver=Zone({}), load_scorer=load_shared)
+    services = SERVICES
     with pytest.raises(ValueError, match="treshold"):
         build({"treshold": 1}, services)

@@ -258,6 +258,9 @@ def scored(found: Mapping[str, Any]) -> list[str]:
         "their features once for all heads. Probabilities agree with scikit-learn's own: the "
         f"largest difference is {found['largest_difference']:g}.\n",
         table(("way", "us"), rows),
+        "",
+        f"The second look, an extra for doubtful letters: {found['second_look_us']} us for a "
+        f"letter of {found['letter_octets']} octets on average.\n",
     ]
 
 

@@ -5,6 +5,7 @@
 | ours | `Scorer.score_text`: one reading, one small product for all heads |
 | pipeline, our features | the same sparse row, then `LogisticRegression` of each head |
 | pipeline, its features | `HashingVectorizer` of words (1-2) and letters (3-5), then each head |
+| second look | the transformer that an extra adds for doubtful letters, a letter as it is |
 
 The coefficients of the first two are the shipped ones, so that their probabilities must agree.
 """
@@ -29,6 +30,7 @@ from gateway.learning.features import BITS
 from gateway.learning.matrix import Builder
 from gateway.learning.model import Head, Model, load
 from gateway.learning.scorer import Logits, Scorer
+from gateway.learning.second_look import SecondLook
 
 SIZE = 6000
 COUNT = 150
@@ -50,23 +52,31 @@ def run() -> dict[str, Any]:
         "pipeline_its_features_us": timed(lambda text: chances(its, text), texts),
         "largest_difference": difference(scorer, same, texts[:40]),
     }
+    single = bodies()[:COUNT]
+    found["second_look_us"] = timed(SecondLook(shipped.find("models", "second_look")).read, single)
+    found["letter_octets"] = round(statistics.mean(len(text.encode()) for text in single))
     print(f"scoring a text of {found['octets']} octets by {len(own)} heads, microseconds:")
     for name in ("ours_us", "pipeline_our_features_us", "pipeline_its_features_us"):
         print(f"  {name.removesuffix('_us').replace('_', ' '):26} {found[name]:6}")
+    octets = f"of {found['letter_octets']} octets"
+    print(f"  a second look at a letter {octets:9} {found['second_look_us']}")
     print(f"  largest difference of a probability to scikit-learn's {found['largest_difference']}")
     return found
 
 
-def letters() -> list[str]:
-    """Texts of about 6 KB, made of the letters of our own corpus, one after the other."""
+def bodies() -> list[str]:
     folder = Path(__file__).parents[2] / "models" / "letters"
-    bodies = [
+    return [
         json.loads(line)["body"]
         for file in sorted(folder.glob("?.jsonl"))
         for line in file.read_text().splitlines()
     ]
+
+
+def letters() -> list[str]:
+    """Texts of about 6 KB, made of the letters of our own corpus, one after the other."""
     found, text = [], ""
-    for body in bodies:
+    for body in bodies():
         text = f"{text}\n{body}" if text else body
         if len(text) >= SIZE:
             found.append(text[:SIZE])
