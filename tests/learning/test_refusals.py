@@ -10,6 +10,17 @@ from gateway.learning import refusals
 from gateway.learning.refusals import refusal
 
 REFUSALS = """
+en If you have questions, do not call me, write.
+en If there is news, do not phone me.
+en Do not ring if there's a problem, email me.
+de Falls Fragen sind, bitte nicht anrufen.
+fr Ne pas appeler ma femme ni moi.
+es No llame a mi madre ni a mí.
+es No llamen a mi mujer, y a mí tampoco.
+it Non chiamate mia madre né me.
+it Non telefonate a mia moglie e nemmeno a me.
+it Se avete domande, non chiamatemi.
+pt Não liguem à minha mãe nem a mim.
 en Whatever you do, don't pick up the phone and call me.
 en Kindly restrict all contact to email.
 en You do not have my permission to ring me.
@@ -196,6 +207,15 @@ pt Prefiro que me escrevam.
 nl Ik word liever niet gebeld.
 """
 NEAR_MISSES = """
+en If you have questions, do not call before five.
+en If you have any questions, don't call my mother, call me.
+en Do not call me if you have found it.
+de Wenn Sie Fragen haben, bitte nicht vor 10 anrufen.
+fr Ne pas appeler ma femme, appelez-moi.
+es No llame a mi madre ni a mi padre.
+es No llame a mi madre, llámeme a mí.
+it Non chiamate mia madre, chiamate me.
+pt Não liguem à minha mãe, liguem a mim.
 en Nobody called me back.
 en No one calls me back.
 en Nobody rings us back, so do it today.
