@@ -29,19 +29,25 @@ UNPROVEN = "/unproven"
 """What follows the site's name where calls of unproven authors are counted or named apart."""
 
 
-def keep_call(tx: Transaction, call: Call, now: int, *, card: bool) -> bool:
-    """Open a call or bring the open one up to date; gives whether it is within the budget of cards.
+OVER_BUDGET = "over budget"
+CARDED_BEFORE = "its sender is not proven, and it has one"
+
+
+def keep_call(tx: Transaction, call: Call, now: int, *, card: bool) -> str:
+    """Open a call or bring the open one up to date; gives why it has no card of this letter, if
+    that is so.
 
     `card`: one stands ready for it. Whoever keeps calls with a budget must `be_alone`.
     """
     contact = safe(call.contact.lower())
     while (row := _open_one(tx, call, contact)) is None:
         within = not call.over_budget and not _used_up(tx.db, call, now)
-        if _open(tx, call, contact, over=not within):  # else somebody else has just opened one
-            return within
+        if _open(tx, call, contact, now, over=not within):  # else somebody has just opened one
+            return "" if within else OVER_BUDGET
     id_, orders, questions, phrases, phone, extension, due, opened, over = row
+    why = OVER_BUDGET if over else CARDED_BEFORE if card and not call.proven else ""
     if over and card and not _used_up(tx.db, call, now):
-        over, opened = 0, now  # its first card counts from now on
+        why, over, opened = "", 0, now  # its first card counts from now on
     dues = [time for time in (due, call.due and micros(call.due)) if time is not None]
     tx.db.execute(
         "UPDATE calls SET changed = ?, due = ?, queue_id = ?, name = ?, phone = ?, extension = ?, "
@@ -64,7 +70,7 @@ def keep_call(tx: Transaction, call: Call, now: int, *, card: bool) -> bool:
         ),
     )
     note(tx, call.queue_id, now, "call", f"{id_} brought up to date")
-    return not over
+    return why
 
 
 def _open_one(tx: Transaction, call: Call, contact: str) -> Any:
@@ -85,8 +91,8 @@ def _used_up(db: Connection, call: Call, now: int) -> bool:
     return not few
 
 
-def _open(tx: Transaction, call: Call, contact: str, *, over: bool) -> bool:
-    """False if there is one already."""
+def _open(tx: Transaction, call: Call, contact: str, now: int, *, over: bool) -> bool:
+    """False if there is one already. It opens `now`: what was held may have come long ago."""
     row = tx.db.execute(
         "INSERT INTO calls (id, site, contact, proven, state, opened, changed, over_budget, due, "
         "queue_id, name, phone, extension, orders, questions, phrases, reason, updates) "
@@ -97,8 +103,8 @@ def _open(tx: Transaction, call: Call, contact: str, *, over: bool) -> bool:
             call.site,
             contact,
             int(call.proven),
-            micros(call.opened),
-            micros(call.opened),
+            now,
+            now,
             int(over),
             None if call.due is None else micros(call.due),
             call.queue_id,

@@ -158,9 +158,10 @@ def _and_cards(
 def _cards_left_out(tx: Transaction, rest: _Rest, call: Call) -> frozenset[str]:
     card = card_id(call.id)
     ready = any(letter.id == card for letter in rest.letters)
-    if calls.keep_call(tx, call, rest.now, card=ready) or call.over_budget:
+    why = calls.keep_call(tx, call, rest.now, card=ready)
+    if not why or call.over_budget:
         return frozenset()
-    note(tx, rest.queue_id, rest.now, "call", f"{call.id} without a card: over budget")
+    note(tx, rest.queue_id, rest.now, "call", f"{call.id} without a card: {why}")
     return frozenset({card})
 
 

@@ -562,6 +562,37 @@ async def test_the_budget_holds_for_letters_planned_at_once(
     assert sum(not call.over_budget for call in calls) == most
 
 
+async def test_one_card_a_call_for_an_unproven_author_also_at_once(
+    keeper: Any, store: Store, mail: SimpleNamespace
+) -> None:
+    """Else whoever names somebody in twenty letters at once has twenty cards made."""
+    who: dict[str, Any] = {"contact": "forged@customer.example", "proven": False}
+    ids = [f"Q{number}" for number in range(20)]
+    left_out = await asyncio.gather(*(wants(keeper, mail, id_, **who) for id_ in ids))
+    assert sum(not each for each in left_out) == 1
+    (call,) = await store.calls()
+    assert not call.over_budget
+
+
+async def test_what_a_person_lets_go_late_counts_from_then_on(
+    keeper: Any, store: Store, mail: SimpleNamespace
+) -> None:
+    """Else all that was held raw for longer than the budget's time has a card."""
+    for id_ in ("Q0", "Q1"):
+        await store.keep_raw(mail.arrival(id_), "a person looks at it")
+        call = mail.call(
+            id_,
+            f"{id_}@customer.example",
+            id=f"{id_}.1",
+            opened=mail.NOW,
+            budget=Cards(1, 0, DAY),
+        )
+        letters = [mail.letter(id_), mail.replace(mail.own(id_), id=f"{call.id}.card")]
+        plan = mail.plan(mail.memory(id_, call.contact, call=call))
+        await store.release_raw(id_, letters, plan, "agent", mail.NOW + 2 * DAY)
+    assert [call.over_budget for call in await store.calls()] == [False, True]
+
+
 async def test_a_call_over_budget_is_carded_later_and_counts_then(
     keeper: Any, store: Store, mail: SimpleNamespace
 ) -> None:
