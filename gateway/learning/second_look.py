@@ -39,14 +39,17 @@ class SecondLook:
                 "a second look needs onnxruntime; pip install 'customer-mail-gateway[second-look]'"
             ) from None
         _verify(folder)
-        vocabulary = (folder / "vocabulary.txt").read_text(encoding="utf-8").splitlines()
-        self._pieces = WordPiece(vocabulary)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.enable_cpu_mem_arena = False  # it would keep what one long letter needed
-        self._session: Any = onnxruntime.InferenceSession(
-            folder / "weights.onnx", options, providers=["CPUExecutionProvider"]
-        )
+        try:
+            vocabulary = (folder / "vocabulary.txt").read_text(encoding="utf-8").splitlines()
+            self._pieces = WordPiece(vocabulary)
+            self._session: Any = onnxruntime.InferenceSession(
+                folder / "weights.onnx", options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime has no error of its own that others derive from
+            raise ModelError(f"{folder}: no readable model for a second look: {error}") from None
 
     def read(self, text: str) -> Chances:
         """`text` is the subject, a line feed, and the customer's own new words."""
@@ -63,9 +66,10 @@ def _verify(folder: Path) -> None:
         sidecar = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         found = {n: hashlib.sha256((folder / n).read_bytes()).hexdigest() for n in FILES}
         told = {n: sidecar["sha256"][n] for n in FILES}
+        release = sidecar["format"], tuple(sidecar["outputs"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{folder}: no readable model for a second look: {error}") from None
-    if sidecar.get("format") != FORMAT or tuple(sidecar.get("outputs", ())) != OUTPUTS:
+    if release != (FORMAT, OUTPUTS):
         raise ModelError(f"{folder}: made for another release; train it again with this one")
     if found != told:
         raise ModelError(f"{folder}: its files are not those that model.json describes")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 import sys
 import time
@@ -168,6 +170,31 @@ def test_a_damaged_model_is_told(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="its files are not those"):
         SecondLook(tmp_path)
     (tmp_path / "model.json").unlink()
+    with pytest.raises(ModelError, match="no readable model"):
+        SecondLook(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "octets"),
+    [
+        ("weights.onnx", b"no graph"),
+        ("vocabulary.txt", b"a\nb\n"),
+        ("vocabulary.txt", b"\xff\xfe"),
+        ("model.json", b'{"outputs": 7}'),
+    ],
+)
+def test_a_model_that_cannot_be_loaded_is_told(tmp_path: Path, name: str, octets: bytes) -> None:
+    """Its digests may be right all the same: `gateway check` must not fall over it."""
+    folder = shipped.find("models", "second_look")
+    for each in ("vocabulary.txt", "weights.onnx"):
+        shutil.copy(folder / each, tmp_path)
+    sidecar = json.loads((folder / "model.json").read_text())
+    if name == "model.json":
+        sidecar |= json.loads(octets)
+    else:
+        (tmp_path / name).write_bytes(octets)
+        sidecar["sha256"][name] = hashlib.sha256(octets).hexdigest()
+    (tmp_path / "model.json").write_text(json.dumps(sidecar))
     with pytest.raises(ModelError, match="no readable model"):
         SecondLook(tmp_path)
 
