@@ -27,7 +27,7 @@ class WordPiece:
         self.pieces = tuple(vocabulary)
         self._numbers = {piece: number for number, piece in enumerate(vocabulary)}
         self._unknown = self._numbers[UNKNOWN]
-        self._of_word = lru_cache(maxsize=16384)(self._split)
+        self._remembered = lru_cache(maxsize=16384)(self._split)
 
     def numbers(self, text: str, most: int) -> list[int]:
         """The pieces between BEGIN and END; of more than `most` two thirds are from the
@@ -39,10 +39,14 @@ class WordPiece:
             found = [*found[:head], *found[head - room :]]
         return [self._numbers[BEGIN], *found, self._numbers[END]]
 
+    def _of_word(self, word: str) -> tuple[int, ...]:
+        """Endless words are not remembered either."""
+        return self._remembered(word) if len(word) <= LONGEST else (self._unknown,)
+
     def _split(self, word: str) -> tuple[int, ...]:
         found: list[int] = []
         start = 0
-        while start < len(word) <= LONGEST:
+        while start < len(word):
             begins = "##" if start else ""
             for end in range(len(word), start, -1):
                 number = self._numbers.get(begins + word[start:end])
@@ -52,7 +56,7 @@ class WordPiece:
                 return (self._unknown,)
             found.append(number)
             start = end
-        return tuple(found) or (self._unknown,)
+        return tuple(found)
 
 
 def words(text: str) -> Iterable[str]:

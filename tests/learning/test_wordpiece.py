@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +38,18 @@ def test_a_text_in_pieces(text: str, pieces: list[str]) -> None:
 
 def test_of_a_long_text_the_beginning_and_the_end_are_read() -> None:
     assert told("me " * 8 + "call " * 8, 11) == [BEGIN, *["me"] * 6, *["call"] * 3, END]
+
+
+def test_endless_words_are_not_remembered() -> None:
+    """Thousands of them, each another one, would stay in memory."""
+    reader = WordPiece(PIECES)
+    text = " ".join(f"{number:03d}" * 1000 for number in range(100))
+    tracemalloc.start()
+    try:
+        reader.numbers(text, 256)
+        assert tracemalloc.get_traced_memory()[0] < 100_000
+    finally:
+        tracemalloc.stop()
 
 
 @given(st.text(), st.integers(3, 40))
