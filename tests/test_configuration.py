@@ -603,7 +603,7 @@ def test_a_secret_file_in_trouble(folder: Path, make: object, why: str) -> None:
 
 
 def test_paths_are_relative_to_the_file_that_names_them(folder: Path) -> None:
-    for name in ("sites/keys", "keys", "words", "own-model"):
+    for name in ("sites/keys", "keys", "words", "own-model", "look"):
         (folder / name).mkdir(parents=True)
     for name in ("sites/known.txt", "sites/keys/k.pem", "keys/c.pem", "keys/k.pem"):
         (folder / name).write_text("x")
@@ -617,7 +617,10 @@ def test_paths_are_relative_to_the_file_that_names_them(folder: Path) -> None:
         .replace("lmtp://127.0.0.1:24", "maildir:mail/../box")
         .replace('2525"', '2525", tls: {cert: keys/c.pem, key: keys/k.pem}')
         .replace("sqlite:///var/lib/gateway/gateway.db", "sqlite:var/a.db")
-    ) + "templates: words\nfilters: [{use: spf}, {use: spam, model: ./own-model}]\n"
+    ) + (
+        "templates: words\n"
+        "filters: [{use: spf}, {use: spam, model: ./own-model}, {use: tone, second_look: ./look}]\n"
+    )
     loaded = loads(folder, main)
     settings = loaded.settings
     assert settings is not None
@@ -628,6 +631,7 @@ def test_paths_are_relative_to_the_file_that_names_them(folder: Path) -> None:
     assert settings.listen[0].tls.key == folder / "keys/k.pem"
     assert settings.templates == folder / "words"
     assert settings.filters[1].options == {"model": f"{folder}/own-model"}
+    assert settings.filters[2].options == {"second_look": f"{folder}/look"}
     assert loaded.sources.secret_files == {
         ("sites", 0, "signing", "key"): folder / "sites/keys/k.pem"
     }

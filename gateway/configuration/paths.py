@@ -54,6 +54,7 @@ def resolve_paths(data: dict[str, Any], sources: Sources) -> None:
         _each(data, ("templates",), sources, _folder)
     _each(data, ("next_hops", None, "address"), sources, _hop)
     _each(data, ("filters", None, "model"), sources, _model)
+    _each(data, ("filters", None, "second_look"), sources, _model)
     _each(data, ("store",), sources, _store)
     _each(data, ("state",), sources, _absolute)
 

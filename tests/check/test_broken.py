@@ -77,7 +77,7 @@ BREAKS = [
         ("fail-reject", "fail-rejct", "filters[3].then.fail-rejct: dmarc never says this"),
         ("model: spam", "model: spma", "filters[4].model: there is no shipped model 'spma'"),
         ("spam: quarantine", "spam: quarantaine", "filters[4].then.spam: 'quarantaine' does"),
-        ("use: tone", "use: tone, second_look: ./x", "filters[5].second_look: x: no readable"),
+        ("use: tone", "use: tone, second_look: ./x", "filters[5].second_look: no such folder"),
         ("irate: tag", "angry: tag", "filters[5].then.angry: tone never says this"),
         ("[forwarder.example]", "forwarder.example", "trusted_sealers: 'forwarder.example' is"),
         ("psl", "pls", "organisational_domain: 'pls' is not 'tree' or 'psl'"),
