@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from gateway import shipped
 from gateway.filters import Options, Services
@@ -93,7 +94,17 @@ def build(options: Options, services: Services) -> ToneFilter:
     return ToneFilter(scorer, second)
 
 
-@lru_cache(maxsize=2)
 def _second_look(named: str) -> SecondLook:
-    """One of a name in this process, whichever configuration asks for it."""
-    return SecondLook(shipped.named("models", named))
+    """One in this process, whichever configuration asks for it; another when its files changed."""
+    folder = shipped.named("models", named)
+    try:
+        digests = (folder / "model.json").read_bytes()
+    except OSError:
+        digests = b""
+    return _loaded(folder, digests)
+
+
+@lru_cache(maxsize=2)
+def _loaded(folder: Path, digests: bytes) -> SecondLook:
+    """`digests`: what its model.json says, by which a reload finds out that it was made anew."""
+    return SecondLook(folder)

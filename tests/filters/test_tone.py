@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
+from gateway import shipped
 from gateway.filters import Services
 from gateway.filters.tone import RESULTS, ToneFilter, build
 from gateway.learning.input import message_of, message_of_text
@@ -133,6 +137,18 @@ async def test_what_the_heads_doubt_is_read_again(tone: ToneFilter) -> None:
     sure = message_of_text(*LETTERS[2][1:])
     assert (await tone.examine(sure, {})).details == (await again.examine(sure, {})).details
     assert (tone.instant, again.instant) == (True, False)
+
+
+def test_a_second_look_made_anew_is_loaded_at_a_reload(tmp_path: Path) -> None:
+    """As all models are; while nothing changed there is one of it."""
+    for path in shipped.find("models", "second_look").iterdir():
+        shutil.copy(path, tmp_path)
+    options = {"second_look": str(tmp_path)}
+    before, same = build(options, SERVICES).second, build(options, SERVICES).second
+    assert before is same
+    with (tmp_path / "model.json").open("a") as sidecar:
+        sidecar.write("\n")
+    assert build(options, SERVICES).second is not before
 
 
 def test_a_second_look_that_is_nowhere_is_told() -> None:
