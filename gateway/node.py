@@ -43,10 +43,14 @@ def _models(settings: Settings) -> dict[str, str]:
     """By filter: the digest of its model's sidecar, which holds that of the weights."""
     found = {}
     for use in settings.filters:
-        try:
-            folder = named("models", str(use.options.get("model", use.use)))
-            octets = (folder / "model.json").read_bytes()
-        except OSError:
-            continue  # a filter without a model
-        found[use.use] = hashlib.sha256(octets).hexdigest()[:LENGTH]
+        again = use.options.get("second_look", False)
+        models = {use.use: use.options.get("model", use.use)}
+        if again:
+            models["second look"] = "second_look" if again is True else again
+        for name, model in models.items():
+            try:
+                octets = (named("models", str(model)) / "model.json").read_bytes()
+            except OSError:
+                continue  # a filter without a model
+            found[name] = hashlib.sha256(octets).hexdigest()[:LENGTH]
     return found
