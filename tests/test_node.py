@@ -10,7 +10,6 @@ import pytest
 from gateway.node import describe
 from gateway.settings import Settings
 
-
 SHOP = {"site": "shop", "domains": ["shop.example"], "next_hop": "mailbox", "routes": [{}]}
 
 
