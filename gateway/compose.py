@@ -77,15 +77,18 @@ class Composer:
         """The letters to keep, and the plan as it was really carried out."""
         plan, drafts = self.word(message, plan)
         groups = plan.groups
+        remember = tuple(self._memories(message, verdicts, groups, history))
+        calls = {memory.site: memory.call.id for memory in remember if memory.call}
         letters = [
-            self._stamper.letter(message, verdicts, group, seen_by(group, history))
+            self._stamper.letter(
+                message, verdicts, group, seen_by(group, history), call=calls.get(group.site, "")
+            )
             for group in groups
         ]
         letters += self._copies(letters, groups)
         for group in groups:
             if group.suffix in drafts:
                 letters.append(self._acknowledgement(message, group, drafts[group.suffix]))
-        remember = tuple(self._memories(message, verdicts, groups, history))
         for memory in remember:
             group = next(group for group in groups if group.site == memory.site)
             card_ = self._card(message, memory, seen_by(group, history))

@@ -23,7 +23,6 @@ from gateway.plan import (
     Letter,
     Said,
     acknowledgement_id,
-    call_id,
     card_id,
 )
 from gateway.text import read
@@ -53,8 +52,15 @@ class Stamper:
     """By site: the probability from which a letter is spam."""
 
     def letter(
-        self, message: Message, verdicts: Verdicts, group: Group, history: History
+        self,
+        message: Message,
+        verdicts: Verdicts,
+        group: Group,
+        history: History,
+        *,
+        call: str = "",
     ) -> Letter:
+        """`call`: the id of the call that is kept for the group's site, if one is wanted there."""
         removed = self._removed(message, verdicts, group)
         fields = self._fields(message, verdicts, group, history, removed)
         prefix = b"".join(fold(name, value) for name, value in fields)
@@ -82,10 +88,10 @@ class Stamper:
             smtputf8=arrival.envelope.smtputf8,
             answerable=_answerable(verdicts, group),
             tone=group.decision.tone,
-            said=self._said(arrival.queue_id, group),
+            said=self._said(arrival.queue_id, group, call),
         )
 
-    def _said(self, queue_id: str, group: Group) -> tuple[Said, ...]:
+    def _said(self, queue_id: str, group: Group, call_id: str) -> tuple[Said, ...]:
         """What the store may yet find otherwise."""
         if not self.header_tags.get(group.site, True):
             return ()
@@ -96,7 +102,7 @@ class Stamper:
         call = group.call
         if call.wanted and not call.over_budget:
             fields = fold(CALL, _call(call)), fold(CALL, _call(replace(call, over_budget=True)))
-            said.append(Said(card_id(call_id(queue_id, group)), *fields))
+            said.append(Said(card_id(call_id), *fields))
         return tuple(said)
 
     def fields(

@@ -160,6 +160,16 @@ def test_a_letter_says_that_its_card_was_left_out():
     assert letters["QID1.1"].without({"QID1.1.card"}).prefix == letters["QID1.1"].prefix
 
 
+def test_all_letters_of_a_site_say_that_its_one_card_was_left_out():
+    built = routed({"to": SUPPORT, "name": "first"}, {"to": "*@shop.example"})
+    recipients = (SUPPORT, "sales@shop.example")
+    letters, _ = composed(built, recipients, dmarc=PROVEN, tone=IRATE)
+    assert list(letters) == ["QID1.1", "QID1.2", "QID1.1.card"]
+    for id_ in ("QID1.1", "QID1.2"):
+        said = mail(letters[id_].without({"QID1.1.card"}).prefix)["X-Gateway-Call"]
+        assert said.endswith("; over_budget")
+
+
 @pytest.mark.parametrize(
     ("history", "found", "counts"),
     [(History(), {}, True), (History(copy=True), {}, False), (History(), {"spam": SPAM}, False)],
