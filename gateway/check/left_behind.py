@@ -52,7 +52,7 @@ def _waiting(path: Path) -> int:
     if any(Path(f"{path.resolve()}{end}").exists() for end in ("-wal", "-shm")):
         return 0
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?immutable=1", uri=True)) as db:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as db:
             found = counts.balance(db)
     except (OSError, ValueError, sqlite3.Error):
         return 0

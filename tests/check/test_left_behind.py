@@ -66,6 +66,13 @@ async def test_nothing_is_said_of_ours_of_an_empty_one_and_of_no_store(tmp_path:
     assert len(told(loaded(tmp_path))) == 1
 
 
+def test_nothing_is_made_where_a_link_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "old.db").symlink_to(tmp_path / "gone.db")
+    assert not told(loaded(tmp_path))
+    assert not (tmp_path / "gone.db").exists()
+
+
 async def test_one_that_is_open_is_not_touched(tmp_path: Path) -> None:
     """At a reload that changes `store` this process has the one of before open itself."""
     store = await old_store(tmp_path)
