@@ -14,8 +14,9 @@ from gateway.journal import Journal
 from gateway.store import Job, Store
 
 STILL = timedelta(seconds=20)
-"""Whoever did not turn for so long may have been taken for dead by other nodes, and its letters
-given to others; that takes them half a minute at least (`store/nodes.py`)."""
+"""Whoever stood still, or was cut off from the store, for so long may be taken for dead by other
+nodes soon, and its letters given to others; that takes them half a minute at least
+(`store/nodes.py`)."""
 
 
 class Leases:
@@ -39,7 +40,7 @@ class Leases:
         self._renewal = renewal
         self._retry = retry
         self._jobs: dict[tuple[str, str], Job] = {}
-        self._renewed = self._turned = clock()
+        self._renewed = self._heard = clock()
         self._asking = asyncio.Lock()
 
     def __len__(self) -> int:
@@ -73,18 +74,19 @@ class Leases:
                 return False
             for job in over:
                 self.ended(job)
-        self._renewed = self._turned = now
+        self._renewed = self._heard = now
         return True
 
-    def turns(self) -> None:
-        """The loop turns; that it stood still is to be seen until the leases were looked at."""
+    def heard(self) -> None:
+        """The store answered; that it did not for long is to be seen until the leases were looked
+        at."""
         if not self.doubtful:
-            self._turned = self._clock()
+            self._heard = self._clock()
 
     @property
     def doubtful(self) -> bool:
-        """We stood still: what is in hand may be others' by now."""
-        return abs(self._clock() - self._turned) > STILL
+        """We stood still or were cut off: what is in hand may be others' by now."""
+        return abs(self._clock() - self._heard) > STILL
 
     async def ask(self) -> None:
         """Look whose they are, one of us for all; the store may be in trouble, so that whoever must

@@ -50,7 +50,7 @@ IN_HAND = 512
 FAULTS = 3
 """Attempts that may end in a fault of ours before the letter is held."""
 
-TAKEN_OVER = "we stood still, and its lease is over: whoever has it now delivers it"
+TAKEN_OVER = "we were away, and its lease is over: whoever has it now delivers it"
 STOPPED = Reply(451, "4.3.2", "The gateway was stopped during delivery")
 
 
@@ -183,7 +183,6 @@ class Relay:
         keeper = asyncio.create_task(self._in_hand.keep(), name="leases")
         try:
             while not self._draining:
-                self._in_hand.turns()
                 self._changed.clear()
                 more = False
                 try:
@@ -240,6 +239,7 @@ class Relay:
             self._journal.trouble("store", error)
             await asyncio.sleep(self._poll)
             return False
+        self._in_hand.heard()
         if self._draining:
             await self._in_hand.give_back(jobs)
             return False
@@ -291,7 +291,6 @@ class Relay:
                 if self._in_hand.doubtful:
                     await self._in_hand.ask()
                     continue
-                self._in_hand.turns()
                 job = lane.queue.popleft()
                 if lane.left_out and not self._lanes.is_full(lane):
                     lane.left_out = False

@@ -7,6 +7,7 @@ import contextlib
 import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -824,6 +825,53 @@ async def test_a_machine_that_stood_still_takes_nothing_from_itself(bench, hops,
     assert len(hop.taken) == 3
 
 
+async def test_who_is_cut_off_from_the_store_repeats_nothing(bench, hops, monkeypatch):
+    """It goes on, but nobody hears its heart beat: others deliver what stands in its lanes."""
+    gate, reached = asyncio.Event(), asyncio.Event()
+    reached.set()
+
+    async def slow(*_: Any) -> None:
+        await gate.wait()
+
+    def cut_off(work: Any) -> Any:
+        async def asked(*args: Any, **more: Any) -> Any:
+            if not reached.is_set():
+                raise StoreError("cut off")
+            return await work(*args, **more)
+
+        return asked
+
+    hop = await hops.start(on_data=slow)
+    bench.add_hop("mailbox", hop.address, connections=1)
+    taken = [await bench.keep("mailbox") for _ in range(3)]
+    for name in ("claim", "extend", "settle"):
+        monkeypatch.setattr(bench.store, name, cut_off(getattr(bench.store, name)))
+    async with bench.running():
+        await hop.wait_for(lambda: "DATA" in hop.commands)
+        reached.clear()
+        for _ in range(4):
+            bench.now += timedelta(seconds=10)
+            await bench.until("trouble", 1 + len(bench.told_of("trouble")))
+        await bench.store._write(partial(take_over, now=bench.now))
+        gate.set()
+        await bench.until("trouble", 5 + len(bench.told_of("trouble")))
+        assert len(hop.taken) == 1, "the one that was under way"
+        reached.set()
+        await bench.until("remark", 2, what=relay_module.TAKEN_OVER)
+    assert len(hop.taken) == 1
+    assert [(await bench.entry(each)).state for each in taken] == ["active"] * 3
+
+
+def take_over(tx: Transaction, now: datetime) -> Sequence[Job]:
+    """As another node does while we sleep: in one piece, since we are awake in truth."""
+    claiming.end_orphans(tx, lambda _owner: False)
+    until, lease = micros(now + timedelta(minutes=9)), claiming.new_lease("other")
+    jobs, _ = claiming.claim(
+        tx, micros(now), until, 10, frozenset(), fail, lease=lease, turn=Turn()
+    )
+    return jobs
+
+
 @pytest.mark.parametrize("away", [0, 2])
 async def test_who_stood_still_and_was_taken_for_dead_repeats_nothing(
     bench, hops, monkeypatch, away
@@ -840,16 +888,7 @@ async def test_who_stood_still_and_was_taken_for_dead_repeats_nothing(
     async with bench.running() as relay:
         await hop.wait_for(lambda: "DATA" in hop.commands)
 
-        def take_over(tx: Transaction) -> Sequence[Job]:
-            """As another node does while we sleep: in one piece, since we are awake in truth."""
-            claiming.end_orphans(tx, lambda _owner: False)
-            until, lease = micros(bench.now + timedelta(minutes=9)), claiming.new_lease("other")
-            jobs, _ = claiming.claim(
-                tx, micros(bench.now), until, 10, frozenset(), fail, lease=lease, turn=Turn()
-            )
-            return jobs
-
-        jobs = await bench.store._write(take_over)
+        jobs = await bench.store._write(partial(take_over, now=bench.now))
         assert {job.letter_id for job in jobs} == set(taken)
         tries, extend = iter(range(away)), bench.store.extend
 
