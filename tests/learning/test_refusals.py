@@ -10,6 +10,7 @@ from gateway.learning import refusals
 from gateway.learning.refusals import refusal
 
 REFUSALS = """
+it Volevate chiamarmi. Meglio di no.
 en If you have questions, do not call me, write.
 en If there is news, do not phone me.
 en Do not ring if there's a problem, email me.
@@ -207,6 +208,7 @@ pt Prefiro que me escrevam.
 nl Ik word liever niet gebeld.
 """
 NEAR_MISSES = """
+en You want to call off the order. Please don't.
 en If you have questions, do not call before five.
 en If you have any questions, don't call my mother, call me.
 en Do not call me if you have found it.
