@@ -11,14 +11,15 @@ of; it works in a thread of its own, so that other messages need not wait for it
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from gateway import shipped
 from gateway.filters import Options, Services
-from gateway.learning.judgement import TONES, Look, judge, reasons
-from gateway.learning.scorer import Scorer
+from gateway.learning.judgement import TONES, Judgement, Look, judge, reasons
+from gateway.learning.scorer import Scorer, Scores
 from gateway.learning.second_look import SecondLook
 from gateway.message import Message
 from gateway.verdict import Verdict, Verdicts
@@ -48,13 +49,10 @@ class ToneFilter:
             return _unknown("no text")
         if language not in (*model.languages, "und"):
             return _unknown(f"language {language}")
-        if self.second is None:
-            found = judge(scores, model.thresholds)
-        else:
-            found = await asyncio.to_thread(judge, scores, model.thresholds, self.second)
+        found, lacking = await self._judged(scores, model.thresholds)
         return Verdict(
             result=found.tone,
-            reason=f"{found.tone} ({found.tones[found.tone]:.2f})",
+            reason=f"{found.tone} ({found.tones[found.tone]:.2f}){lacking}",
             score=found.tones[found.tone],
             details={
                 "probabilities": {tone: round(found.tones[tone], 4) for tone in TONES},
@@ -65,6 +63,17 @@ class ToneFilter:
             },
             reasons=lambda: reasons(self.scorer, scores, found.tone),
         )
+
+    async def _judged(
+        self, scores: Scores, thresholds: Mapping[str, float]
+    ) -> tuple[Judgement, str]:
+        """What is found, and what is lacking. An extra that fails takes no letter its tone."""
+        if self.second is None:
+            return judge(scores, thresholds), ""
+        try:
+            return await asyncio.to_thread(judge, scores, thresholds, self.second), ""
+        except Exception:  # whatever onnxruntime raises
+            return judge(scores, thresholds), ", the second look failed"
 
 
 def _unknown(why: str) -> Verdict:

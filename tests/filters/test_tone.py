@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from gateway import shipped
 from gateway.filters import Services
 from gateway.filters.tone import RESULTS, ToneFilter, build
 from gateway.learning.input import message_of, message_of_text
+from gateway.learning.judgement import Chances
 from gateway.learning.scorer import load_shared
 from gateway.resolver import Zone
 
@@ -149,6 +151,18 @@ def test_a_second_look_made_anew_is_loaded_at_a_reload(tmp_path: Path) -> None:
     with (tmp_path / "model.json").open("a") as sidecar:
         sidecar.write("\n")
     assert build(options, SERVICES).second is not before
+
+
+class Broken:
+    def read(self, text: str) -> Chances:
+        raise RuntimeError("out of memory")
+
+
+async def test_a_second_look_that_fails_takes_no_letter_its_tone(tone: ToneFilter) -> None:
+    doubtful = message_of_text(*DOUBTFUL)
+    found = await replace(tone, second=Broken()).examine(doubtful, {})
+    assert found.details == (await tone.examine(doubtful, {})).details
+    assert found.reason.endswith(", the second look failed")
 
 
 def test_a_second_look_that_is_nowhere_is_told() -> None:
