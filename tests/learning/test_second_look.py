@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway import shipped
+from gateway.learning import train_second_look
 from gateway.learning.input import message_of_text, read_input
 from gateway.learning.judgement import TONES, Chances, blended, doubtful, judge
 from gateway.learning.model import ModelError
@@ -203,3 +204,9 @@ def test_without_the_extra_it_is_told_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ModelError, match=r"; pip install 'customer-mail-gateway\[second-look\]'"):
         SecondLook(shipped.find("models", "second_look"))
+
+
+def test_training_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ValueError, match="is missing: pip install --group second-look"):
+        train_second_look.train([shipped.find("models", "letters")], tmp_path)
