@@ -23,7 +23,7 @@ from gateway.learning.linear import Array, Linear, chances
 from gateway.learning.matrix import Progress, build, silent
 from gateway.learning.model import Head, Model
 
-REFUSED_LEAST = 0.2
+REFUSED_LEAST = 0.4
 """No wish to be left alone is read from less; what is said in so many words is heard besides."""
 KINDS = ("spam", "tone")
 NON_COMMERCIAL = ("airline_tweets", "phishing_pot", "synthetic_tickets")
